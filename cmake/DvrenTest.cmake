@@ -1,0 +1,27 @@
+# Tests: one executable per folder of tests/, every Catch2 case a CTest case, the folder its label.
+
+if(DVREN_BUILD_TESTS OR DVREN_BUILD_BENCHES)
+  find_package(Catch2 2 CONFIG REQUIRED)
+  include(Catch)
+  enable_testing()
+endif()
+
+# dvren_test(<name> LABEL <folder> SOURCES <files…> LIBS <targets…> [TIMEOUT <seconds>])
+# Links Catch2's main (compiled once, in dvren_catch_main) and registers every case with CTest.
+function(dvren_test name)
+  cmake_parse_arguments(T "" "LABEL;TIMEOUT" "SOURCES;LIBS" ${ARGN})
+  if(NOT T_TIMEOUT)
+    set(T_TIMEOUT 120)
+  endif()
+  if(NOT TARGET dvren_catch_main)
+    add_library(dvren_catch_main STATIC "${CMAKE_SOURCE_DIR}/tests/support/catch_main.cpp")
+    target_link_libraries(dvren_catch_main PUBLIC Catch2::Catch2)
+    target_compile_features(dvren_catch_main PUBLIC cxx_std_20)
+  endif()
+  add_executable(${name} ${T_SOURCES})
+  dvren_target(${name})
+  target_link_libraries(${name} PRIVATE dvren_catch_main ${T_LIBS})
+  target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}/tests")
+  target_compile_definitions(${name} PRIVATE DVREN_SOURCE_DIR="${CMAKE_SOURCE_DIR}" DVREN_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+  catch_discover_tests(${name} TEST_PREFIX "${T_LABEL}." PROPERTIES LABELS ${T_LABEL} TIMEOUT ${T_TIMEOUT} DISCOVERY_TIMEOUT 60)
+endfunction()

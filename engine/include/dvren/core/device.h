@@ -1,0 +1,64 @@
+// Device: one CPU or GPU. Owns the hp context and the plan cache. Shared; thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "dvren/core/status.h"
+#include "hotpath/hp.h"
+
+namespace dvren {
+
+class PlanCache;
+class Stream;
+
+enum class DeviceKind : std::uint8_t { kCpu, kCuda };
+enum class Isa : std::uint8_t { kAuto, kScalar, kAvx2, kAvx512 };
+
+struct DeviceOptions {
+  std::string id = "cpu";  // "cpu" or "cuda:N"
+  int threads = 0;         // CPU workers including the caller; 0 = one per hardware thread
+  Isa isa = Isa::kAuto;    // CPU only
+};
+
+struct DeviceInfo {
+  std::string id;    // "cpu", "cuda:0"
+  DeviceKind kind = DeviceKind::kCpu;
+  std::string name;  // marketing name
+  std::string uuid;  // GPUs only
+  std::string isa;   // "scalar", "avx2", "avx512"; empty on GPUs
+  int threads = 0;   // CPU workers
+  std::uint64_t memory_total_bytes = 0;
+};
+
+class Device : public std::enable_shared_from_this<Device> {
+ public:
+  // INVALID_ARGUMENT for an unknown id, UNAVAILABLE where this machine has no such device.
+  [[nodiscard]] static absl::StatusOr<std::shared_ptr<Device>> Create(const DeviceOptions& options);
+  ~Device();
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+
+  [[nodiscard]] const DeviceInfo& info() const { return info_; }
+  [[nodiscard]] hp_ctx* ctx() const { return ctx_; }
+  [[nodiscard]] PlanCache& plans() const { return *plans_; }
+  // Bytes of buffers and fields that live on this device now.
+  [[nodiscard]] std::uint64_t memory_used_bytes() const;
+  [[nodiscard]] absl::StatusOr<Stream> CreateStream();
+
+ private:
+  Device(hp_ctx* ctx, DeviceInfo info);
+  friend class Buffer;
+  friend class Field;
+  struct MemoryCounter;
+  hp_ctx* ctx_;
+  DeviceInfo info_;
+  std::unique_ptr<PlanCache> plans_;
+  std::shared_ptr<MemoryCounter> memory_;
+};
+
+// Maps an hp status and hp_last_error() to absl::Status.
+[[nodiscard]] absl::Status FromHp(hp_status status);
+
+}  // namespace dvren

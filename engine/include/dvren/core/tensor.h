@@ -1,0 +1,40 @@
+// Tensor: a shared Buffer with dtype, shape and strides (in elements). TensorView is hp_tensor.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "dvren/core/buffer.h"
+#include "dvren/core/dtype.h"
+
+namespace dvren {
+
+using TensorView = hp_tensor;
+
+class Tensor {
+ public:
+  Tensor() = default;
+  // Contiguous, C order, uninitialised. INVALID_ARGUMENT for a negative extent or a rank above HP_MAX_RANK.
+  [[nodiscard]] static absl::StatusOr<Tensor> Allocate(Stream& stream, DType dtype, std::span<const std::int64_t> shape);
+
+  [[nodiscard]] bool defined() const { return buffer_ != nullptr; }
+  [[nodiscard]] DType dtype() const { return dtype_; }
+  [[nodiscard]] const std::vector<std::int64_t>& shape() const { return shape_; }
+  [[nodiscard]] const std::vector<std::int64_t>& strides() const { return strides_; }
+  [[nodiscard]] std::int64_t size() const;  // elements
+  [[nodiscard]] std::size_t bytes() const { return static_cast<std::size_t>(size()) * DTypeSize(dtype_); }
+  [[nodiscard]] std::byte* data() const { return buffer_ ? buffer_->data() : nullptr; }
+  [[nodiscard]] TensorView view() const;  // an undefined tensor gives the "absent" view
+  // Host copy of a contiguous tensor, C order.
+  [[nodiscard]] absl::Status CopyToHost(Stream& stream, void* destination) const;
+  [[nodiscard]] absl::Status CopyFromHost(Stream& stream, const void* source);
+
+ private:
+  std::shared_ptr<Buffer> buffer_;
+  DType dtype_ = DType::kF32;
+  std::vector<std::int64_t> shape_, strides_;
+};
+
+}  // namespace dvren

@@ -1,0 +1,52 @@
+// Renderer: scene + plan -> frame. No state between calls; safe to use from several threads with a stream each.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "dvren/plan/plan.h"
+#include "dvren/render/frame.h"
+#include "dvren/scene/scene.h"
+
+namespace dvren {
+
+// What backward needs; a value. Empty until gradients are asked for.
+class Tape;
+
+// N rays in host memory, unit directions, contiguous: origins (N, 3), directions (N, 3), and optionally t_near, t_far (N).
+// f32 (or f64 with Precision::kF64); ids (N) are the keys of stratified sampling, default the index.
+struct RayBatch {
+  std::int64_t count = 0;
+  const void* origins = nullptr;
+  const void* directions = nullptr;
+  const void* t_near = nullptr;          // absent: 0
+  const void* t_far = nullptr;           // absent: +inf
+  const std::int64_t* ids = nullptr;     // absent: the index
+};
+
+// How a frame is computed. Both give the same bits; kStaged stores every sample and is the readable reference.
+enum class RenderPath : std::uint8_t { kFused, kStaged };
+
+class Renderer {
+ public:
+  explicit Renderer(RenderPath path = RenderPath::kFused) : path_(path) {}
+
+  // An uninitialised frame for the plan's ROI and AOVs.
+  [[nodiscard]] absl::StatusOr<Frame> MakeFrame(Stream& stream, const Plan& plan) const;
+  // One slice of work: renders plan.tiles()[tile_index] into `frame` and adds to its stats.
+  [[nodiscard]] absl::Status RenderTile(Stream& stream, const Plan& plan, const Scene& scene, std::size_t tile_index,
+                                        Frame& frame) const;
+  // All tiles. `cancelled`, asked between tiles, ends the render with CANCELLED.
+  [[nodiscard]] absl::StatusOr<Frame> Render(Stream& stream, const Plan& plan, const Scene& scene,
+                                             const std::function<bool()>& cancelled = nullptr) const;
+  // Given rays; the plan has no camera. Images have H = 1, W = rays.count.
+  // INVALID_ARGUMENT for a direction that is not of unit length (1e-3), or anything not finite but t_far.
+  [[nodiscard]] absl::StatusOr<Frame> RenderRays(Stream& stream, const Plan& plan, const Scene& scene,
+                                                 const RayBatch& rays) const;
+
+ private:
+  RenderPath path_;
+};
+
+}  // namespace dvren

@@ -1,0 +1,380 @@
+/* hp.h: the C ABI of dvren's kernels. C11; the same text in every build.
+ *
+ * What lives here: contexts (one per device), streams, fields, plans, and the stages of a volume render:
+ *   hp_ray -> hp_samp -> hp_int -> hp_img      staged: every sample is stored; the readable reference
+ *   hp_samp_int_fused                          the same result, bit for bit, storing nothing per sample
+ * Who may call it: the engine, and anybody who wants kernels without a service.
+ *
+ * Rules that hold for every call:
+ *  - The first member of every descriptor is `struct_size`; set it to sizeof(the struct). HP_INIT(x) does so.
+ *  - Every op takes a stream and runs in its order. On the CPU an op has completed when the call returns.
+ *  - Every op takes a workspace; hp_*_workspace_size() tells how large it must be (0 is a valid answer). No op allocates
+ *    device memory, so that a stream of ops can be captured in a graph.
+ *  - Bad input is refused with HP_STATUS_INVALID_ARGUMENT and a message that names field, value and remedy
+ *    (hp_last_error). Nothing is repaired. What is not implemented says HP_STATUS_NOT_IMPLEMENTED; what this backend
+ *    cannot do says HP_STATUS_UNSUPPORTED. Outputs are untouched after an error.
+ *  - Pointers in tensors are device pointers of the context's device; for the CPU, ordinary host pointers.
+ *  - Distances are in world units, sigma in 1/world unit, angles in radians, pixels with centres at +0.5.
+ */
+#ifndef HOTPATH_HP_H_
+#define HOTPATH_HP_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32) && defined(HP_SHARED)
+#if defined(HP_BUILDING)
+#define HP_API __declspec(dllexport)
+#else
+#define HP_API __declspec(dllimport)
+#endif
+#elif defined(__GNUC__)
+#define HP_API __attribute__((visibility("default")))
+#else
+#define HP_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define HP_VERSION_MAJOR 0
+#define HP_VERSION_MINOR 1
+#define HP_INIT(object) ((object).struct_size = (uint32_t)sizeof(object))
+
+/* ---- status ------------------------------------------------------------------------------------------------- */
+
+typedef enum hp_status {
+  HP_STATUS_OK = 0,
+  HP_STATUS_INVALID_ARGUMENT = 1, /* the message names field, value and remedy */
+  HP_STATUS_OUT_OF_MEMORY = 2,
+  HP_STATUS_NOT_IMPLEMENTED = 3, /* nobody has written it yet */
+  HP_STATUS_UNSUPPORTED = 4,     /* this device or build cannot do it */
+  HP_STATUS_DEVICE_ERROR = 5,    /* the device failed; the context is unusable */
+  HP_STATUS_INTERNAL = 6
+} hp_status;
+
+/* The message of the last failed call on this thread; "" after success. Valid until the thread's next hp call. */
+HP_API const char* hp_last_error(void);
+HP_API const char* hp_status_name(hp_status status);
+
+/* ---- data --------------------------------------------------------------------------------------------------- */
+
+typedef enum hp_dtype {
+  HP_DTYPE_F32 = 1,
+  HP_DTYPE_F64 = 2,
+  HP_DTYPE_F16 = 3,
+  HP_DTYPE_BF16 = 4,
+  HP_DTYPE_I32 = 5,
+  HP_DTYPE_I64 = 6,
+  HP_DTYPE_U8 = 7
+} hp_dtype;
+
+HP_API size_t hp_dtype_size(hp_dtype dtype); /* bytes per element; 0 for an unknown dtype */
+
+#define HP_MAX_RANK 6
+
+/* A non-owning view. Strides are in elements. data == NULL means "absent" where an op says a tensor is optional. */
+typedef struct hp_tensor {
+  uint32_t struct_size;
+  hp_dtype dtype;
+  void* data;
+  int32_t rank;
+  int32_t reserved;
+  int64_t shape[HP_MAX_RANK];
+  int64_t strides[HP_MAX_RANK];
+} hp_tensor;
+
+/* Device memory that an op may scribble on for the duration of the op. Aligned to 64 bytes. */
+typedef struct hp_workspace {
+  void* data;
+  size_t bytes;
+} hp_workspace;
+
+/* Row-major 3x4 affine map: y = m[:, :3] x + m[:, 3]. */
+typedef struct hp_affine {
+  double m[12];
+} hp_affine;
+
+/* Half-open pixel rectangle [x, x+width) x [y, y+height). */
+typedef struct hp_roi {
+  int32_t x, y, width, height;
+} hp_roi;
+
+/* ---- context and stream ------------------------------------------------------------------------------------- */
+
+typedef struct hp_ctx hp_ctx;
+typedef struct hp_stream hp_stream;
+
+typedef enum hp_device { HP_DEVICE_CPU = 1, HP_DEVICE_CUDA = 2 } hp_device;
+
+/* Instruction sets of the CPU backend. All give the same bits; AUTO takes the widest that this machine runs. */
+typedef enum hp_isa { HP_ISA_AUTO = 0, HP_ISA_SCALAR = 1, HP_ISA_AVX2 = 2, HP_ISA_AVX512 = 3 } hp_isa;
+
+typedef struct hp_ctx_desc {
+  uint32_t struct_size;
+  hp_device device;
+  int32_t device_index; /* CUDA ordinal; 0 for the CPU */
+  int32_t threads;      /* CPU workers including the caller; 0 = one per hardware thread */
+  hp_isa isa;           /* CPU only */
+} hp_ctx_desc;
+
+typedef struct hp_ctx_info {
+  uint32_t struct_size;
+  hp_device device;
+  int32_t device_index;
+  int32_t threads;
+  hp_isa isa;
+  char name[128];
+  char uuid[64];
+  uint64_t memory_total_bytes;
+} hp_ctx_info;
+
+HP_API hp_status hp_ctx_create(const hp_ctx_desc* desc, hp_ctx** out);
+HP_API void hp_ctx_destroy(hp_ctx* ctx); /* after every field, plan and stream made from it */
+HP_API hp_status hp_ctx_get_info(const hp_ctx* ctx, hp_ctx_info* out);
+/* How many devices of a kind this build can use on this machine; 0 without a driver. Never fails. */
+HP_API int32_t hp_device_count(hp_device device);
+/* 1 where the CPU of this machine runs the instruction set. */
+HP_API int32_t hp_isa_available(hp_isa isa);
+
+HP_API hp_status hp_stream_create(hp_ctx* ctx, hp_stream** out);
+HP_API void hp_stream_destroy(hp_stream* stream);
+HP_API hp_status hp_stream_synchronize(hp_stream* stream);
+
+/* Device memory, 64-byte aligned; allocated and freed in stream order. */
+HP_API hp_status hp_memory_allocate(hp_stream* stream, size_t bytes, void** out);
+HP_API hp_status hp_memory_free(hp_stream* stream, void* data);
+typedef enum hp_copy_kind { HP_COPY_HOST_TO_DEVICE = 1, HP_COPY_DEVICE_TO_HOST = 2, HP_COPY_DEVICE_TO_DEVICE = 3 } hp_copy_kind;
+HP_API hp_status hp_memory_copy(hp_stream* stream, void* destination, const void* source, size_t bytes, hp_copy_kind kind);
+
+/* Capture and replay of a stream of ops. UNSUPPORTED on the CPU. */
+typedef struct hp_graph hp_graph;
+HP_API hp_status hp_graph_begin_capture(hp_stream* stream);
+HP_API hp_status hp_graph_end_capture(hp_stream* stream, hp_graph** out);
+HP_API hp_status hp_graph_launch(hp_graph* graph, hp_stream* stream);
+HP_API void hp_graph_destroy(hp_graph* graph);
+
+/* ---- fields ------------------------------------------------------------------------------------------------- */
+
+typedef struct hp_field hp_field;
+
+/* Pointwise fields are sampled inside the kernels. Batched fields evaluate arrays of positions and directions
+ * (hp_field_evaluate) and go through the staged ops in bounded chunks. */
+typedef enum hp_field_kind { HP_FIELD_POINTWISE = 1, HP_FIELD_BATCHED = 2 } hp_field_kind;
+typedef enum hp_interp { HP_INTERP_LINEAR = 1, HP_INTERP_NEAREST = 2 } hp_interp;
+typedef enum hp_border { HP_BORDER_ZERO = 1, HP_BORDER_CLAMP = 2 } hp_border;
+
+/* A dense grid over an axis-aligned box in its local space. `values` is host memory, C order (nz, ny, nx, channels),
+ * f32 or f16, and is copied. Voxel centres sit at (i + 0.5)/n of the box; between the outermost centres and the box the
+ * edge value holds. Channels: 1 = sigma; 4 = r, g, b, sigma; 3(L+1)^2 + 1 = spherical harmonics of r, then g, then b,
+ * then sigma, L = 1..3. At most 2^31 - 1 stored values. */
+typedef struct hp_grid_desc {
+  uint32_t struct_size;
+  hp_tensor values;
+  double box_min[3], box_max[3]; /* local space */
+  hp_affine local_to_world;      /* must be invertible */
+  hp_interp interp;
+  hp_border border;
+} hp_grid_desc;
+
+/* A NanoVDB float grid (fog volume): `blob` is one grid's buffer in host memory, 32-byte aligned; it is checked node by
+ * node and copied. Trilinear at index positions (values at integer index coordinates), background outside; the box is the
+ * active bounding box grown by one voxel. */
+typedef struct hp_nanovdb_desc {
+  uint32_t struct_size;
+  const void* blob;
+  size_t bytes;
+} hp_nanovdb_desc;
+
+/* A hash-grid radiance field with an MLP (batched). */
+typedef struct hp_hash_mlp_desc {
+  uint32_t struct_size;
+  int32_t levels, features_per_level, log2_table_size, base_resolution;
+  double per_level_scale;
+  int32_t hidden_width, hidden_layers;
+  double box_min[3], box_max[3];
+} hp_hash_mlp_desc;
+
+typedef struct hp_field_info {
+  uint32_t struct_size;
+  hp_field_kind kind;
+  char type[32]; /* "dense_grid", "nanovdb", … */
+  int32_t channels;
+  int32_t sh_degree;          /* -1 without spherical harmonics */
+  hp_dtype storage_dtype;
+  double box_min[3], box_max[3]; /* the clip box in its own local (dense) or index (NanoVDB) space */
+  hp_affine local_to_world;      /* of that space */
+  double min_voxel_world;     /* shortest edge of a voxel in world units */
+  int32_t unbounded;          /* 1: rays are clipped by t_near and t_far alone (border clamp) */
+  uint64_t device_bytes;
+  uint64_t parameter_count;   /* values that training could change */
+} hp_field_info;
+
+HP_API hp_status hp_field_create_grid_sigma(hp_stream* stream, const hp_grid_desc* desc, hp_field** out);
+HP_API hp_status hp_field_create_grid_color(hp_stream* stream, const hp_grid_desc* desc, hp_field** out);
+HP_API hp_status hp_field_create_nanovdb(hp_stream* stream, const hp_nanovdb_desc* desc, hp_field** out);
+HP_API hp_status hp_field_create_hash_mlp(hp_stream* stream, const hp_hash_mlp_desc* desc, hp_field** out);
+HP_API void hp_field_destroy(hp_field* field);
+HP_API hp_status hp_field_get_info(const hp_field* field, hp_field_info* out);
+
+/* ---- scene: instances --------------------------------------------------------------------------------------- */
+
+#define HP_MAX_TRANSFER_KNOTS 256
+
+/* One placed field. Colour of scalar fields: `color`, or, with knot_count > 0, a transfer function: piecewise linear over
+ * the raw density between ascending knots, constant beyond the ends. Host memory, copied by the op. */
+typedef struct hp_instance {
+  uint32_t struct_size;
+  const hp_field* field;
+  hp_affine object_to_world; /* applied after the field's own local_to_world; invertible */
+  double sigma_scale;        /* finite, >= 0 */
+  double color[3];
+  int32_t knot_count;
+  const double* knot_density; /* (knot_count) ascending */
+  const double* knot_rgb;     /* (knot_count, 3) */
+} hp_instance;
+
+/* ---- plan --------------------------------------------------------------------------------------------------- */
+
+typedef struct hp_plan hp_plan;
+
+typedef enum hp_camera_model { HP_CAMERA_PINHOLE = 1, HP_CAMERA_FISHEYE = 2, HP_CAMERA_ORTHOGRAPHIC = 3 } hp_camera_model;
+
+/* OpenCV axes: x right, y down, z forward. distortion: pinhole k1, k2, p1, p2, k3 (OpenCV's order); fisheye k1..k4. */
+typedef struct hp_camera {
+  uint32_t struct_size;
+  hp_camera_model model;
+  int32_t width, height;
+  double fx, fy, cx, cy; /* pixels; unused by orthographic */
+  double distortion[5];
+  double ortho_scale; /* world height of the image */
+  hp_affine camera_to_world;
+  double t_near, t_far; /* t_far may be +infinity */
+} hp_camera;
+
+typedef enum hp_sampling { HP_SAMPLING_FIXED = 1, HP_SAMPLING_STRATIFIED = 2 } hp_sampling;
+typedef enum hp_precision { HP_PRECISION_F32 = 1, HP_PRECISION_F64 = 2 } hp_precision;
+
+typedef struct hp_plan_desc {
+  uint32_t struct_size;
+  const hp_camera* camera; /* NULL: the plan renders given rays only */
+  hp_sampling sampling;
+  double dt;         /* world length of a lattice segment, > 0 */
+  int64_t max_steps; /* non-empty segments per ray, 1 … 2^24 */
+  uint64_t seed;     /* of stratified sampling */
+  double early_stop; /* a ray whose transmittance is below ends; 0 = off; in [0, 1) */
+  double background[3];
+  hp_precision precision; /* of arithmetic, rays and images */
+  int32_t skip_empty;     /* 1: skip space whose interpolation support is exactly 0. Changes no bits. */
+  int32_t tile;           /* pixels along the edge of a scheduling tile; 0 = default. Changes no bits. */
+} hp_plan_desc;
+
+HP_API hp_status hp_plan_create(hp_ctx* ctx, const hp_plan_desc* desc, hp_plan** out);
+HP_API void hp_plan_destroy(hp_plan* plan);
+
+/* ---- stages ------------------------------------------------------------------------------------------------- */
+
+/* Counters, added to (never reset) by ops: an i64 device array of HP_COUNTER_COUNT elements. */
+typedef enum hp_counter {
+  HP_COUNTER_RAYS = 0,
+  HP_COUNTER_SAMPLES = 1,       /* field samples taken; fewer when empty space is skipped */
+  HP_COUNTER_EARLY_STOPPED = 2, /* rays ended by early_stop */
+  HP_COUNTER_TRUNCATED = 3,     /* rays cut by max_steps, or by the 2^24 limit of a lattice index */
+  HP_COUNTER_INVALID = 4,       /* pixels outside what the lens model maps; they show the background */
+  HP_COUNTER_COUNT = 8
+} hp_counter;
+
+/* N rays. Directions have unit length. All of the plan's precision except ids. */
+typedef struct hp_rays_t {
+  uint32_t struct_size;
+  hp_tensor origins;    /* (N, 3) */
+  hp_tensor directions; /* (N, 3) */
+  hp_tensor t_near;     /* (N) */
+  hp_tensor t_far;      /* (N); a ray with t_far <= t_near is empty */
+  hp_tensor ids;        /* (N) i64, keys of stratified sampling; absent: the index */
+} hp_rays_t;
+
+/* Samples of N rays, at most S each; entries at and beyond count[i] are unspecified. */
+typedef struct hp_samp_t {
+  uint32_t struct_size;
+  hp_tensor t;       /* (N, S) place along the ray */
+  hp_tensor dt;      /* (N, S) length of the segment */
+  hp_tensor sigma;   /* (N, S) 1/world unit, scaled */
+  hp_tensor rgb;     /* (N, S, 3) */
+  hp_tensor count;   /* (N) i32 */
+} hp_samp_t;
+
+/* Integrals of N rays. */
+typedef struct hp_intl_t {
+  uint32_t struct_size;
+  hp_tensor rgb;           /* (N, 3) sum of w c, without the background */
+  hp_tensor transmittance; /* (N) */
+  hp_tensor opacity;       /* (N) 1 - transmittance, from the compensated pair */
+  hp_tensor depth;         /* (N) sum of w t, not normalised */
+  hp_tensor end;           /* (N) i32, optional: samples integrated before the ray ended */
+} hp_intl_t;
+
+/* An image, or the results of N rays as one row of N pixels. Tensors with data == NULL are not written. */
+typedef struct hp_img_t {
+  uint32_t struct_size;
+  hp_tensor rgb;           /* (H, W, 3) composed over the background */
+  hp_tensor opacity;       /* (H, W) */
+  hp_tensor transmittance; /* (H, W) */
+  hp_tensor depth;         /* (H, W) */
+  hp_tensor hit;           /* (H, W) 1 where opacity > 0.5, else 0 */
+} hp_img_t;
+
+/* Rays of the plan's camera through the pixels of `roi`, row by row: N = roi.width * roi.height. */
+HP_API hp_status hp_ray_workspace_size(const hp_plan* plan, hp_roi roi, size_t* bytes);
+HP_API hp_status hp_ray(hp_stream* stream, const hp_plan* plan, hp_roi roi, const hp_rays_t* out, hp_tensor counters,
+                        hp_workspace workspace);
+
+/* Places and evaluates the samples of every ray. hp_samp_max_count tells the S that suffices. */
+HP_API hp_status hp_samp_max_count(hp_stream* stream, const hp_plan* plan, const hp_instance* instances,
+                                   int32_t instance_count, const hp_rays_t* rays, int64_t* out);
+HP_API hp_status hp_samp_workspace_size(const hp_plan* plan, int64_t rays, int64_t samples_per_ray, size_t* bytes);
+HP_API hp_status hp_samp(hp_stream* stream, const hp_plan* plan, const hp_instance* instances, int32_t instance_count,
+                         const hp_rays_t* rays, const hp_samp_t* out, hp_tensor counters, hp_workspace workspace);
+
+HP_API hp_status hp_int_workspace_size(const hp_plan* plan, int64_t rays, int64_t samples_per_ray, size_t* bytes);
+HP_API hp_status hp_int(hp_stream* stream, const hp_plan* plan, const hp_samp_t* samples, const hp_intl_t* out,
+                        hp_tensor counters, hp_workspace workspace);
+
+HP_API hp_status hp_img_workspace_size(const hp_plan* plan, int64_t rays, size_t* bytes);
+HP_API hp_status hp_img(hp_stream* stream, const hp_plan* plan, const hp_intl_t* integrals, const hp_img_t* out,
+                        hp_workspace workspace);
+
+/* Fused forward. With rays == NULL: the pixels of `roi` through the plan's camera; images are (roi.height, roi.width).
+ * With rays: N rays; images are (1, N) and `roi` is ignored. Pointwise fields only. */
+HP_API hp_status hp_samp_int_fused_workspace_size(const hp_plan* plan, hp_roi roi, int64_t rays, size_t* bytes);
+HP_API hp_status hp_samp_int_fused(hp_stream* stream, const hp_plan* plan, const hp_instance* instances,
+                                   int32_t instance_count, const hp_rays_t* rays, hp_roi roi, const hp_img_t* out,
+                                   hp_tensor counters, hp_workspace workspace);
+
+/* Evaluates a field, pointwise or batched: positions (N, 3) and unit directions (N, 3) in world space ->
+ * sigma (N) and rgb (N, 3), with the instance's scale and colour. Zero outside the field's box. */
+HP_API hp_status hp_field_evaluate_workspace_size(const hp_field* field, int64_t count, size_t* bytes);
+HP_API hp_status hp_field_evaluate(hp_stream* stream, const hp_plan* plan, const hp_instance* instance,
+                                   const hp_tensor* positions, const hp_tensor* directions, const hp_tensor* sigma,
+                                   const hp_tensor* rgb, hp_workspace workspace);
+
+/* ---- gradients ---------------------------------------------------------------------------------------------- */
+
+typedef struct hp_grads_t {
+  uint32_t struct_size;
+  hp_tensor d_rgb, d_opacity, d_transmittance, d_depth; /* dL/d(image), shapes as in hp_img_t; optional */
+  hp_tensor d_values;                                   /* dL/d(field values), in the field's own layout */
+} hp_grads_t;
+
+HP_API hp_status hp_diff(hp_stream* stream, const hp_plan* plan, const hp_samp_t* samples, const hp_intl_t* integrals,
+                         const hp_grads_t* gradients, hp_workspace workspace);
+HP_API hp_status hp_samp_int_fused_backward(hp_stream* stream, const hp_plan* plan, const hp_instance* instances,
+                                            int32_t instance_count, const hp_rays_t* rays, hp_roi roi,
+                                            const hp_grads_t* gradients, hp_workspace workspace);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* HOTPATH_HP_H_ */

@@ -1,0 +1,96 @@
+// Scheduler: the one way to a device. Every RPC that computes submits a Work; one worker thread per device runs its slices.
+// Classes go first by priority, then first come first served, slice by slice, so that an interactive request need not wait
+// for a long one. `std::` synchronisation only (ThreadSanitizer runs on this library); knows nothing of gRPC.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dvren/core/stream.h"
+
+namespace dvren::server {
+
+enum class WorkClass : std::uint8_t { kInteractive, kNormal, kBatch };
+
+// What a slice says when it returns.
+enum class SliceResult : std::uint8_t {
+  kMore,    // run me again
+  kDone,    // finished; the work has told its caller
+  kParked,  // cannot go on now (a slow reader); Scheduler::Unpark queues it again
+};
+
+// One admitted piece of work. The scheduler holds a shared_ptr until it is done or aborted; then it lets go.
+class Work {
+ public:
+  virtual ~Work() = default;
+  // Runs a few milliseconds of work on a device worker's thread. Never called on two threads at once, never after kDone or
+  // Abort. An exception counts as INTERNAL and aborts the work.
+  virtual SliceResult RunSlice(Stream& stream) = 0;
+  // Called exactly once when the work will not reach kDone: CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE (drained), INTERNAL.
+  // Runs with no scheduler lock held, never concurrently with RunSlice.
+  virtual void Abort(const absl::Status& why) = 0;
+};
+
+using Clock = std::chrono::steady_clock;
+
+struct WorkOptions {
+  std::string label;    // method name, for logs and metrics
+  std::string tenant;
+  WorkClass work_class = WorkClass::kInteractive;
+  std::optional<Clock::time_point> deadline;  // expired work never starts a slice
+  std::string device;   // "" = the scheduler's choice; "cpu", "cuda:0"
+};
+
+using WorkId = std::uint64_t;
+
+struct DeviceQueueStatus {
+  std::string device;
+  int queued = 0;   // runnable, not started or between slices
+  int parked = 0;
+  int running = 0;  // 0 or 1
+  bool healthy = true;
+  double busy_seconds = 0;
+};
+
+// Seams for metrics; called with no lock held.
+struct SchedulerObserver {
+  std::function<void(const WorkOptions&, double wait_seconds)> on_start;                           // first slice starts
+  std::function<void(const WorkOptions&, const std::string& device, double seconds)> on_slice;      // a slice ended
+  std::function<void(const WorkOptions&, const absl::Status& why, double since_cancel_seconds)> on_abort;
+};
+
+class Scheduler {
+ public:
+  struct Options {
+    int max_queued = 256;  // admitted and not finished, over all devices
+    SchedulerObserver observer;
+  };
+  // One worker per device. Devices: at least one.
+  Scheduler(std::vector<std::shared_ptr<Device>> devices, Options options);
+  ~Scheduler();  // drains with no grace
+
+  // Takes shared ownership of `work`. RESOURCE_EXHAUSTED when full, UNAVAILABLE when draining, NOT_FOUND for an unknown
+  // device, DEADLINE_EXCEEDED when the deadline has passed.
+  [[nodiscard]] absl::StatusOr<WorkId> Submit(std::shared_ptr<Work> work, WorkOptions options);
+  // Aborts with CANCELLED: at once when queued or parked, after the running slice otherwise. No-op for finished work.
+  void Cancel(WorkId id);
+  // Queues parked work again. Safe to call before the work has returned kParked (it is then queued at once) and any number
+  // of times.
+  void Unpark(WorkId id);
+  // Refuses new work, lets admitted work finish until `grace` is over, then aborts the rest with UNAVAILABLE. Blocks.
+  void Drain(std::chrono::milliseconds grace);
+
+  [[nodiscard]] std::vector<DeviceQueueStatus> Status() const;
+  [[nodiscard]] int queued(WorkClass work_class) const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dvren::server
