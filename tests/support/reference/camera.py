@@ -11,7 +11,11 @@ import math
 
 import numpy as np
 
-_DISTORTION_KEYS = {"pinhole": ("k1", "k2", "k3", "p1", "p2"), "fisheye": ("k1", "k2", "k3", "k4"), "orthographic": ()}
+_DISTORTION_KEYS = {
+    "pinhole": ("k1", "k2", "k3", "p1", "p2"),
+    "fisheye": ("k1", "k2", "k3", "k4"),
+    "orthographic": (),
+}
 _CONVENTIONS = ("opencv", "opengl")
 _OPENCV_FROM_OPENGL = np.diag([1.0, -1.0, -1.0])
 _NEWTON_ITERATIONS = 100
