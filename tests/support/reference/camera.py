@@ -24,7 +24,7 @@ _NEWTON_TOLERANCE = 1e-13  # relative to 1 + the largest normalised image coordi
 
 @dataclasses.dataclass(frozen=True)
 class Camera:
-    """One view. `camera_to_world` is 3x4 row-major; `distortion` maps coefficient names to values, absent ones are 0."""
+    """One view. `camera_to_world` is 3x4 row-major; `distortion` maps coefficient to value, absent is 0."""
 
     width: int
     height: int
