@@ -1,0 +1,92 @@
+// Config: what dvrend is told by its YAML file and its flags. Typed and strict: an unknown key, a wrong type and a value out
+// of range are errors that name line, key and remedy. Parsing is pure: no files, no environment, any bytes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace dvren::server {
+
+inline constexpr char kDefaultMetricsAddress[] = "127.0.0.1:9551";
+
+struct LimitsConfig {
+  int max_queued = 256;                                     // admitted and unfinished requests, over all devices
+  std::uint64_t max_upload_bytes = std::uint64_t{8} << 30;  // one field's payload
+  int max_image_edge = 8192;                                // pixels, at most kMaxImageEdge of the engine
+  std::uint64_t memory_bytes = 0;                           // of host memory for fields and uploads; 0 = half of the machine's
+  std::uint64_t max_message_bytes = std::uint64_t{4} << 20;  // one gRPC message, 64 KiB … 64 MiB
+  friend bool operator==(const LimitsConfig&, const LimitsConfig&) = default;
+};
+
+enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarn, kError };
+
+struct LogConfig {
+  LogLevel level = LogLevel::kInfo;
+  std::string file;  // "" = stderr
+  friend bool operator==(const LogConfig&, const LogConfig&) = default;
+};
+
+struct TlsConfig {
+  std::string cert, key;  // PEM files; both or none
+  std::string client_ca;  // PEM file; set: clients must show a certificate it signed
+  [[nodiscard]] bool enabled() const { return !cert.empty(); }
+  friend bool operator==(const TlsConfig&, const TlsConfig&) = default;
+};
+
+struct AuthToken {
+  std::string tenant;
+  std::string sha256;  // of the bearer token, 64 lowercase hex digits
+  friend bool operator==(const AuthToken&, const AuthToken&) = default;
+};
+
+struct AuthConfig {
+  std::vector<AuthToken> tokens;  // none: everybody is the tenant "default"
+  friend bool operator==(const AuthConfig&, const AuthConfig&) = default;
+};
+
+// How files of untrusted formats are parsed: in a subprocess with limits.
+struct ParseLimitsConfig {
+  std::string worker;                                   // program; "" = dvren-parse-worker beside the daemon
+  std::uint64_t memory_bytes = std::uint64_t{8} << 30;  // address space of the subprocess
+  int seconds = 120;                                    // CPU time of the subprocess
+  friend bool operator==(const ParseLimitsConfig&, const ParseLimitsConfig&) = default;
+};
+
+struct Config {
+  std::vector<std::string> listen{"127.0.0.1:50551"};  // host:port ([::1]:port for IPv6, port 0 = any) or unix:/path
+  std::optional<std::string> metrics;  // host:port; "" = off; absent = kDefaultMetricsAddress where that is free
+  std::string data_dir;                // "" = $XDG_DATA_HOME/dvrend (see ResolveDefaults)
+  std::vector<std::string> devices{"auto"};  // auto (all GPUs, or the CPU where there is none), cpu, cuda:N
+  int threads = 0;                           // CPU workers; 0 = one per hardware thread
+  std::vector<std::string> roots;            // absolute folders below which files may be imported on the server
+  LimitsConfig limits;
+  LogConfig log;
+  int drain_grace_s = 30;  // how long admitted work may go on after SIGTERM
+  bool reflection = true;
+  TlsConfig tls;
+  bool insecure = false;  // allow TCP beyond loopback without TLS
+  AuthConfig auth;
+  ParseLimitsConfig parse;
+  friend bool operator==(const Config&, const Config&) = default;
+};
+
+// One YAML document. INVALID_ARGUMENT `file:line: key = value: remedy`; an unknown key names the nearest known one.
+// Anchors, aliases, duplicate keys, more than 256 KiB and more than 8 levels are refused.
+[[nodiscard]] absl::StatusOr<Config> ParseConfig(const std::string& yaml, const std::string& file_name);
+
+// The same rules for values that came from flags. `where` leads the message: "--listen".
+[[nodiscard]] absl::Status ValidateConfig(const Config& config);
+
+// The whole configuration as YAML that ParseConfig reads back to the same value, and as one line of JSON for the log, in
+// which token hashes are shortened.
+[[nodiscard]] std::string ConfigToYaml(const Config& config);
+[[nodiscard]] std::string ConfigToJsonForLog(const Config& config);
+
+[[nodiscard]] const char* LogLevelName(LogLevel level);
+
+}  // namespace dvren::server
