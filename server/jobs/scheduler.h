@@ -12,10 +12,10 @@
 #include <vector>
 
 #include "dvren/core/stream.h"
+#include "server/jobs/time_source.h"
+#include "server/jobs/work_class.h"
 
 namespace dvren::server {
-
-enum class WorkClass : std::uint8_t { kInteractive, kNormal, kBatch };
 
 // What a slice says when it returns.
 enum class SliceResult : std::uint8_t {
@@ -32,11 +32,10 @@ class Work {
   // Abort. An exception counts as INTERNAL and aborts the work.
   virtual SliceResult RunSlice(Stream& stream) = 0;
   // Called exactly once when the work will not reach kDone: CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE (drained), INTERNAL.
-  // Runs with no scheduler lock held, never concurrently with RunSlice.
+  // Runs with no scheduler lock held, never concurrently with RunSlice; on the thread that called Cancel or Drain, on a
+  // device worker or on the timer. It may call the scheduler, but for Drain, and must not throw.
   virtual void Abort(const absl::Status& why) = 0;
 };
-
-using Clock = std::chrono::steady_clock;
 
 struct WorkOptions {
   std::string label;    // method name, for logs and metrics
@@ -48,41 +47,54 @@ struct WorkOptions {
 
 using WorkId = std::uint64_t;
 
+// Where work was when it was aborted.
+enum class WorkStage : std::uint8_t { kQueued, kRunning, kParked };
+[[nodiscard]] const char* WorkStageName(WorkStage stage);  // "queued", "running", "parked"
+
 struct DeviceQueueStatus {
   std::string device;
   int queued = 0;   // runnable, not started or between slices
   int parked = 0;
   int running = 0;  // 0 or 1
-  bool healthy = true;
+  bool healthy = true;  // false: the worker could not make its stream; work is refused
   double busy_seconds = 0;
 };
 
-// Seams for metrics; called with no lock held.
+// Seams for metrics; called with no lock held, from any thread.
 struct SchedulerObserver {
   std::function<void(const WorkOptions&, double wait_seconds)> on_start;                           // first slice starts
   std::function<void(const WorkOptions&, const std::string& device, double seconds)> on_slice;      // a slice ended
-  std::function<void(const WorkOptions&, const absl::Status& why, double since_cancel_seconds)> on_abort;
+  // After Abort. `since_seconds`: from the cancel, the deadline, the drain or the failure to Abort.
+  std::function<void(const WorkOptions&, const absl::Status& why, WorkStage stage, double since_seconds)> on_abort;
+  std::function<void(const WorkOptions&, const absl::Status& why)> on_reject;                       // Submit refused it
 };
 
 class Scheduler {
  public:
   struct Options {
     int max_queued = 256;  // admitted and not finished, over all devices
+    // A class that has waited this long for its device gets one slice ahead of more urgent ones.
+    std::chrono::milliseconds ageing{250};
     SchedulerObserver observer;
+    std::shared_ptr<TimeSource> time;  // absent: the steady clock
   };
   // One worker per device. Devices: at least one.
   Scheduler(std::vector<std::shared_ptr<Device>> devices, Options options);
   ~Scheduler();  // drains with no grace
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
 
-  // Takes shared ownership of `work`. RESOURCE_EXHAUSTED when full, UNAVAILABLE when draining, NOT_FOUND for an unknown
-  // device, DEADLINE_EXCEEDED when the deadline has passed.
+  // Takes shared ownership of `work`. RESOURCE_EXHAUSTED when full, UNAVAILABLE when draining or the device has failed,
+  // NOT_FOUND for an unknown device, DEADLINE_EXCEEDED when the deadline has passed. After an error neither RunSlice nor
+  // Abort is called. The work may run, and finish, before Submit returns.
   [[nodiscard]] absl::StatusOr<WorkId> Submit(std::shared_ptr<Work> work, WorkOptions options);
   // Aborts with CANCELLED: at once when queued or parked, after the running slice otherwise. No-op for finished work.
   void Cancel(WorkId id);
   // Queues parked work again. Safe to call before the work has returned kParked (it is then queued at once) and any number
   // of times.
   void Unpark(WorkId id);
-  // Refuses new work, lets admitted work finish until `grace` is over, then aborts the rest with UNAVAILABLE. Blocks.
+  // Refuses new work, lets admitted work finish until `grace` is over, then aborts the rest with UNAVAILABLE. Blocks until
+  // all work is gone; not from a slice or an Abort.
   void Drain(std::chrono::milliseconds grace);
 
   [[nodiscard]] std::vector<DeviceQueueStatus> Status() const;
