@@ -1,7 +1,7 @@
-// RunQueue: the order in which one device serves runnable work. The more urgent class goes first; within a class, first come
-// first served, and work that comes back after a slice goes to the end, so that works of a class take turns. A class that
-// has waited for `ageing` gets one slice before the others: nothing starves, and the most that urgent work loses is one
-// slice per class and `ageing`. Plain data: no lock, no clock.
+// RunQueue: the order in which one device serves runnable work. The more urgent class goes first; within a class, first
+// come first served, and work that comes back after a slice goes to the end, so that works of a class take turns. A
+// class that has waited for `ageing` gets one slice before the others: nothing starves, and the most that urgent work
+// loses is one slice per class and `ageing`. Plain data: no lock, no clock.
 #pragma once
 
 #include <array>

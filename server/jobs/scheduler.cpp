@@ -17,7 +17,9 @@
 namespace dvren::server {
 namespace {
 
-double Seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
+double Seconds(Clock::duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
 
 }  // namespace
 
@@ -30,7 +32,8 @@ class Scheduler::Impl {
  public:
   Impl(std::vector<std::shared_ptr<Device>> devices, Options options) : options_(std::move(options)) {
     if (!options_.time) options_.time = std::make_shared<TimeSource>();
-    for (std::shared_ptr<Device>& device : devices) lanes_.push_back(std::make_unique<Lane>(std::move(device), options_.ageing));
+    for (std::shared_ptr<Device>& device : devices)
+      lanes_.push_back(std::make_unique<Lane>(std::move(device), options_.ageing));
     for (std::unique_ptr<Lane>& lane : lanes_) threads_.emplace_back([this, &lane = *lane] { RunDevice(lane); });
     threads_.emplace_back([this] { RunTimer(); });
   }
@@ -78,12 +81,8 @@ class Scheduler::Impl {
       MutexLock lock(mutex_);
       const auto it = entries_.find(id);
       if (it == entries_.end()) return;
-      const Clock::time_point now = options_.time->Now();
-      if (it->second->stage == WorkStage::kRunning) {
-        it->second->AbortAfterSlice(why, now);
-        return;
-      }
-      it->second->AbortAfterSlice(why, now);
+      it->second->AbortAfterSlice(why, options_.time->Now());
+      if (it->second->stage == WorkStage::kRunning) return;
       entry = Extract(it);
     }
     Abort(std::move(entry));
@@ -164,7 +163,8 @@ class Scheduler::Impl {
     double busy_seconds = 0;
   };
 
-  // One admitted work. `work` and `options` never change; the rest is guarded by mutex_ while the entry is in entries_.
+  // One admitted work. `work`, `options`, `lane` and `submitted` never change; `started` is the worker's; the rest is
+  // guarded by mutex_ while the entry is in entries_.
   struct Entry {
     Entry(std::shared_ptr<Work> w, WorkOptions o) : work(std::move(w)), options(std::move(o)) {}
     void AbortAfterSlice(const absl::Status& why, Clock::time_point now) {
@@ -201,7 +201,8 @@ class Scheduler::Impl {
       if (lane->failure.ok() && (least == nullptr || lane->admitted < least->admitted)) least = lane.get();
     }
     if (!options.device.empty() && asked == nullptr) {
-      return absl::NotFoundError(absl::StrCat("device = ", options.device, ": this daemon does not serve it; one of ", known));
+      return absl::NotFoundError(
+          absl::StrCat("device = ", options.device, ": this daemon does not serve it; one of ", known));
     }
     Lane* const lane = asked != nullptr ? asked : least;
     if (lane == nullptr || !lane->failure.ok()) {
@@ -272,65 +273,73 @@ class Scheduler::Impl {
       FailLane(lane, stream.status());
       return;
     }
-    MutexLock lock(mutex_);
     while (true) {
-      while (!stopping_ && lane.queue.empty()) lane.runnable.wait(lock.native());
-      if (stopping_) return;  // after Drain: nothing is queued
-      const Clock::time_point now = options_.time->Now();
-      const WorkId id = *lane.queue.Pop(now);
-      const auto it = entries_.find(id);
-      Entry& entry = *it->second;
-      if (entry.options.deadline && *entry.options.deadline <= now) {
-        entry.AbortAfterSlice(Expired(), *entry.options.deadline);
-        std::unique_ptr<Entry> expired = Extract(it);
-        lock.Unlock();
-        Abort(std::move(expired));
-        lock.Lock();
-        continue;
+      WorkId id = 0;
+      Entry* entry = nullptr;
+      std::unique_ptr<Entry> expired;
+      {
+        MutexLock lock(mutex_);
+        while (!stopping_ && lane.queue.empty()) lane.runnable.wait(lock.native());
+        if (stopping_) return;  // after Drain: nothing is queued
+        const Clock::time_point now = options_.time->Now();
+        id = *lane.queue.Pop(now);
+        const auto it = entries_.find(id);
+        entry = it->second.get();
+        if (entry->options.deadline && *entry->options.deadline <= now) {
+          entry->AbortAfterSlice(Expired(), *entry->options.deadline);
+          expired = Extract(it);
+        } else {
+          entry->stage = WorkStage::kRunning;
+          entry->wake = false;
+          lane.running = true;
+        }
       }
-      RunEntry(lane, id, entry, *stream, lock);
+      if (expired != nullptr) {
+        Abort(std::move(expired));
+      } else {
+        RunEntry(lane, id, *entry, *stream);
+      }
     }
   }
 
-  // One slice of `entry`, then where it goes next. Unlocks while user code runs.
-  void RunEntry(Lane& lane, WorkId id, Entry& entry, Stream& stream, MutexLock& lock) DVREN_REQUIRES(mutex_) {
+  // One slice of an entry whose stage is kRunning, then where it goes next.
+  void RunEntry(Lane& lane, WorkId id, Entry& entry, Stream& stream) DVREN_EXCLUDES(mutex_) {
+    // Only this thread touches `started`, and `submitted` does not change: no lock.
     const bool first = !std::exchange(entry.started, true);
-    entry.stage = WorkStage::kRunning;
-    entry.wake = false;
-    lane.running = true;
-    lock.Unlock();
-
     const Clock::time_point begin = options_.time->Now();
-    if (first && options_.observer.on_start) options_.observer.on_start(entry.options, Seconds(begin - entry.submitted));
+    if (first && options_.observer.on_start)
+      options_.observer.on_start(entry.options, Seconds(begin - entry.submitted));
     const absl::StatusOr<SliceResult> result = RunSlice(*entry.work, stream);
     const Clock::time_point end = options_.time->Now();
-    if (options_.observer.on_slice) options_.observer.on_slice(entry.options, lane.device->info().id, Seconds(end - begin));
+    if (options_.observer.on_slice)
+      options_.observer.on_slice(entry.options, lane.device->info().id, Seconds(end - begin));
 
-    lock.Lock();
-    lane.running = false;
-    lane.busy_seconds += Seconds(end - begin);
-    if (!result.ok()) {
-      entry.abort = result.status();
-      entry.abort_since = end;
-    }
     const bool done = result.ok() && *result == SliceResult::kDone;
-    if (!done && entry.options.deadline && *entry.options.deadline <= end) {
-      entry.AbortAfterSlice(Expired(), *entry.options.deadline);
-    }
-    if (done || !entry.abort.ok()) {
-      std::unique_ptr<Entry> leaving = Extract(entries_.find(id));
-      lock.Unlock();
-      if (done) {
-        Leave(std::move(leaving));
-      } else {
-        Abort(std::move(leaving));
+    std::unique_ptr<Entry> leaving;
+    {
+      MutexLock lock(mutex_);
+      lane.running = false;
+      lane.busy_seconds += Seconds(end - begin);
+      if (!result.ok()) {
+        entry.abort = result.status();
+        entry.abort_since = end;
+      } else if (!done && entry.options.deadline && *entry.options.deadline <= end) {
+        entry.AbortAfterSlice(Expired(), *entry.options.deadline);
       }
-      lock.Lock();
-    } else if (*result == SliceResult::kParked && !entry.wake) {
-      entry.stage = WorkStage::kParked;
-      ++lane.parked;
+      if (done || !entry.abort.ok()) {
+        leaving = Extract(entries_.find(id));
+      } else if (*result == SliceResult::kParked && !entry.wake) {
+        entry.stage = WorkStage::kParked;
+        ++lane.parked;
+      } else {
+        Queue(id, entry);
+      }
+    }
+    if (leaving == nullptr) return;
+    if (done) {
+      Leave(std::move(leaving));
     } else {
-      Queue(id, entry);
+      Abort(std::move(leaving));
     }
   }
 
@@ -343,8 +352,9 @@ class Scheduler::Impl {
       for (auto it = entries_.begin(); it != entries_.end();) {
         const auto next = std::next(it);
         if (it->second->lane == &lane) {
-          it->second->AbortAfterSlice(absl::UnavailableError(absl::StrCat("device = ", lane.device->info().id, ": has failed: ",
-                                                                          failure.message())), now);
+          it->second->AbortAfterSlice(absl::UnavailableError(absl::StrCat("device = ", lane.device->info().id,
+                                                                          ": has failed: ", failure.message())),
+                                      now);
           rest.push_back(Extract(it));
         }
         it = next;
@@ -381,8 +391,8 @@ class Scheduler::Impl {
 
   Options options_;
   mutable Mutex mutex_;
-  std::condition_variable timer_;  // a deadline was added, or stopping
-  std::condition_variable idle_;   // the last work has gone
+  std::condition_variable timer_;             // a deadline was added, or stopping
+  std::condition_variable idle_;              // the last work has gone
   std::vector<std::unique_ptr<Lane>> lanes_;  // the vector itself never changes after construction
   Entries entries_ DVREN_GUARDED_BY(mutex_);
   std::set<std::pair<Clock::time_point, WorkId>> deadlines_ DVREN_GUARDED_BY(mutex_);
@@ -400,10 +410,20 @@ Scheduler::~Scheduler() = default;
 absl::StatusOr<WorkId> Scheduler::Submit(std::shared_ptr<Work> work, WorkOptions options) {
   return impl_->Submit(std::move(work), std::move(options));
 }
-void Scheduler::Cancel(WorkId id) { impl_->Cancel(id); }
-void Scheduler::Unpark(WorkId id) { impl_->Unpark(id); }
-void Scheduler::Drain(std::chrono::milliseconds grace) { impl_->Drain(grace); }
-std::vector<DeviceQueueStatus> Scheduler::Status() const { return impl_->Status(); }
-int Scheduler::queued(WorkClass work_class) const { return impl_->queued(work_class); }
+void Scheduler::Cancel(WorkId id) {
+  impl_->Cancel(id);
+}
+void Scheduler::Unpark(WorkId id) {
+  impl_->Unpark(id);
+}
+void Scheduler::Drain(std::chrono::milliseconds grace) {
+  impl_->Drain(grace);
+}
+std::vector<DeviceQueueStatus> Scheduler::Status() const {
+  return impl_->Status();
+}
+int Scheduler::queued(WorkClass work_class) const {
+  return impl_->queued(work_class);
+}
 
 }  // namespace dvren::server

@@ -1,6 +1,7 @@
-// Scheduler: the one way to a device. Every RPC that computes submits a Work; one worker thread per device runs its slices.
-// Classes go first by priority, then first come first served, slice by slice, so that an interactive request need not wait
-// for a long one. `std::` synchronisation only (ThreadSanitizer runs on this library); knows nothing of gRPC.
+// Scheduler: the one way to a device. Every RPC that computes submits a Work; one worker thread per device runs its
+// slices. Classes go first by priority, then first come first served, slice by slice, so that an interactive request
+// need not wait for a long one. `std::` synchronisation only (ThreadSanitizer runs on this library); knows nothing of
+// gRPC.
 #pragma once
 
 #include <chrono>
@@ -28,21 +29,21 @@ enum class SliceResult : std::uint8_t {
 class Work {
  public:
   virtual ~Work() = default;
-  // Runs a few milliseconds of work on a device worker's thread. Never called on two threads at once, never after kDone or
-  // Abort. An exception counts as INTERNAL and aborts the work.
+  // Runs a few milliseconds of work on a device worker's thread. Never called on two threads at once, never after kDone
+  // or Abort. An exception counts as INTERNAL and aborts the work.
   virtual SliceResult RunSlice(Stream& stream) = 0;
-  // Called exactly once when the work will not reach kDone: CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE (drained), INTERNAL.
-  // Runs with no scheduler lock held, never concurrently with RunSlice; on the thread that called Cancel or Drain, on a
-  // device worker or on the timer. It may call the scheduler, but for Drain, and must not throw.
+  // Called exactly once when the work will not reach kDone: CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE (drained),
+  // INTERNAL. Runs with no scheduler lock held, never concurrently with RunSlice; on the thread that called Cancel or
+  // Drain, on a device worker or on the timer. It may call the scheduler, but for Drain, and must not throw.
   virtual void Abort(const absl::Status& why) = 0;
 };
 
 struct WorkOptions {
-  std::string label;    // method name, for logs and metrics
+  std::string label;  // method name, for logs and metrics
   std::string tenant;
   WorkClass work_class = WorkClass::kInteractive;
   std::optional<Clock::time_point> deadline;  // expired work never starts a slice
-  std::string device;   // "" = the scheduler's choice; "cpu", "cuda:0"
+  std::string device;                         // "" = the scheduler's choice; "cpu", "cuda:0"
 };
 
 using WorkId = std::uint64_t;
@@ -53,20 +54,20 @@ enum class WorkStage : std::uint8_t { kQueued, kRunning, kParked };
 
 struct DeviceQueueStatus {
   std::string device;
-  int queued = 0;   // runnable, not started or between slices
+  int queued = 0;  // runnable, not started or between slices
   int parked = 0;
-  int running = 0;  // 0 or 1
+  int running = 0;      // 0 or 1
   bool healthy = true;  // false: the worker could not make its stream; work is refused
   double busy_seconds = 0;
 };
 
 // Seams for metrics; called with no lock held, from any thread.
 struct SchedulerObserver {
-  std::function<void(const WorkOptions&, double wait_seconds)> on_start;                           // first slice starts
-  std::function<void(const WorkOptions&, const std::string& device, double seconds)> on_slice;      // a slice ended
+  std::function<void(const WorkOptions&, double wait_seconds)> on_start;                        // first slice starts
+  std::function<void(const WorkOptions&, const std::string& device, double seconds)> on_slice;  // a slice ended
   // After Abort. `since_seconds`: from the cancel, the deadline, the drain or the failure to Abort.
   std::function<void(const WorkOptions&, const absl::Status& why, WorkStage stage, double since_seconds)> on_abort;
-  std::function<void(const WorkOptions&, const absl::Status& why)> on_reject;                       // Submit refused it
+  std::function<void(const WorkOptions&, const absl::Status& why)> on_reject;  // Submit refused it
 };
 
 class Scheduler {
@@ -85,16 +86,16 @@ class Scheduler {
   Scheduler& operator=(const Scheduler&) = delete;
 
   // Takes shared ownership of `work`. RESOURCE_EXHAUSTED when full, UNAVAILABLE when draining or the device has failed,
-  // NOT_FOUND for an unknown device, DEADLINE_EXCEEDED when the deadline has passed. After an error neither RunSlice nor
-  // Abort is called. The work may run, and finish, before Submit returns.
+  // NOT_FOUND for an unknown device, DEADLINE_EXCEEDED when the deadline has passed. After an error neither RunSlice
+  // nor Abort is called. The work may run, and finish, before Submit returns.
   [[nodiscard]] absl::StatusOr<WorkId> Submit(std::shared_ptr<Work> work, WorkOptions options);
   // Aborts with CANCELLED: at once when queued or parked, after the running slice otherwise. No-op for finished work.
   void Cancel(WorkId id);
-  // Queues parked work again. Safe to call before the work has returned kParked (it is then queued at once) and any number
-  // of times.
+  // Queues parked work again. Safe to call before the work has returned kParked (it is then queued at once) and any
+  // number of times.
   void Unpark(WorkId id);
-  // Refuses new work, lets admitted work finish until `grace` is over, then aborts the rest with UNAVAILABLE. Blocks until
-  // all work is gone; not from a slice or an Abort.
+  // Refuses new work, lets admitted work finish until `grace` is over, then aborts the rest with UNAVAILABLE. Blocks
+  // until all work is gone; not from a slice or an Abort.
   void Drain(std::chrono::milliseconds grace);
 
   [[nodiscard]] std::vector<DeviceQueueStatus> Status() const;
