@@ -1,4 +1,5 @@
-// Buffer: bytes on a device, 64-byte aligned, move-only. Freed when destroyed; on GPUs in the order of `stream`.
+// Buffer: bytes on a device, 64-byte aligned, move-only. Freed when destroyed, by whatever thread; on GPUs in the order of
+// the stream that allocated it, which lives until then. Zero bytes are a valid size, without data.
 #pragma once
 
 #include <cstddef>
@@ -24,6 +25,7 @@ class Buffer {
  private:
   void Free();
   std::shared_ptr<Device> device_;
+  std::shared_ptr<hp_stream> stream_;
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
 };

@@ -1,6 +1,7 @@
 // Device: one CPU or GPU. Owns the hp context and the plan cache. Shared; thread-safe.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -44,21 +45,22 @@ class Device : public std::enable_shared_from_this<Device> {
   [[nodiscard]] hp_ctx* ctx() const { return ctx_; }
   [[nodiscard]] PlanCache& plans() const { return *plans_; }
   // Bytes of buffers and fields that live on this device now.
-  [[nodiscard]] std::uint64_t memory_used_bytes() const;
+  [[nodiscard]] std::uint64_t memory_used_bytes() const { return memory_used_.load(); }
   [[nodiscard]] absl::StatusOr<Stream> CreateStream();
 
  private:
   Device(hp_ctx* ctx, DeviceInfo info);
   friend class Buffer;
   friend class Field;
-  struct MemoryCounter;
   hp_ctx* ctx_;
   DeviceInfo info_;
   std::unique_ptr<PlanCache> plans_;
-  std::shared_ptr<MemoryCounter> memory_;
+  std::atomic<std::uint64_t> memory_used_{0};
 };
 
-// Maps an hp status and hp_last_error() to absl::Status.
+// Maps an hp status and this thread's hp_last_error() to absl::Status: INVALID_ARGUMENT and INTERNAL to the same;
+// OUT_OF_MEMORY to RESOURCE_EXHAUSTED; NOT_IMPLEMENTED and UNSUPPORTED to UNIMPLEMENTED (another build or device may do
+// it, no change of the request will); DEVICE_ERROR to UNAVAILABLE.
 [[nodiscard]] absl::Status FromHp(hp_status status);
 
 }  // namespace dvren

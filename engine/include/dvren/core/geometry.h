@@ -1,7 +1,9 @@
 // Small value types of space: affine maps and axis-aligned boxes, in double. Header only.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 
 namespace dvren {
 
@@ -35,5 +37,39 @@ struct Box {
   Vec3 min{0, 0, 0}, max{1, 1, 1};
   friend bool operator==(const Box&, const Box&) = default;
 };
+
+// Axis-aligned bounds of `map` applied to `box`.
+[[nodiscard]] inline Box BoundsOf(const Box& box, const Affine& map) {
+  Box bounds;
+  for (int corner = 0; corner < 8; ++corner) {
+    Vec3 p{};
+    for (int i = 0; i < 3; ++i) p[i] = (corner >> i & 1) != 0 ? box.max[i] : box.min[i];
+    const Vec3 q = map.Apply(p);
+    for (int i = 0; i < 3; ++i) {
+      bounds.min[i] = corner == 0 ? q[i] : std::min(bounds.min[i], q[i]);
+      bounds.max[i] = corner == 0 ? q[i] : std::max(bounds.max[i], q[i]);
+    }
+  }
+  return bounds;
+}
+
+[[nodiscard]] inline bool IsFinite(const Affine& map) {
+  return std::all_of(map.m.begin(), map.m.end(), [](double v) { return std::isfinite(v); });
+}
+
+// Determinant of the linear part with its columns scaled to unit length: 0 where the map flattens space, ±1 where its
+// columns are orthogonal. Free of units, so that one threshold fits every scale. 0 for a zero column.
+[[nodiscard]] inline double NormalizedDeterminant(const Affine& map) {
+  std::array<Vec3, 3> c{};
+  for (int j = 0; j < 3; ++j) {
+    const double length = std::hypot(map.m[j], map.m[4 + j], map.m[8 + j]);
+    if (!(length > 0)) return 0;
+    for (int i = 0; i < 3; ++i) c[j][i] = map.m[4 * i + j] / length;
+  }
+  return c[0][0] * (c[1][1] * c[2][2] - c[1][2] * c[2][1]) - c[0][1] * (c[1][0] * c[2][2] - c[1][2] * c[2][0]) +
+         c[0][2] * (c[1][0] * c[2][1] - c[1][1] * c[2][0]);
+}
+// A map whose normalised determinant is smaller in size cannot be inverted in double with digits to spare.
+inline constexpr double kMinInvertibleDeterminant = 1e-9;
 
 }  // namespace dvren

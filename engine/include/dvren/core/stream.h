@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <utility>
 
 #include "dvren/core/device.h"
 
@@ -10,19 +9,20 @@ namespace dvren {
 
 class Stream {
  public:
-  Stream(Stream&& other) noexcept : device_(std::move(other.device_)), stream_(std::exchange(other.stream_, nullptr)) {}
-  Stream& operator=(Stream&& other) noexcept;
-  ~Stream();
+  Stream(Stream&&) noexcept = default;
+  Stream& operator=(Stream&&) noexcept = default;
 
   [[nodiscard]] const std::shared_ptr<Device>& device() const { return device_; }
-  [[nodiscard]] hp_stream* hp() const { return stream_; }
+  [[nodiscard]] hp_stream* hp() const { return stream_.get(); }
   [[nodiscard]] absl::Status Synchronize();
 
  private:
   friend class Device;
-  Stream(std::shared_ptr<Device> device, hp_stream* stream) : device_(std::move(device)), stream_(stream) {}
+  friend class Buffer;
+  Stream(std::shared_ptr<Device> device, hp_stream* stream);  // takes ownership of `stream`
   std::shared_ptr<Device> device_;
-  hp_stream* stream_;
+  // Shared with the buffers that were allocated on it, which are freed in its order, maybe after this object is gone.
+  std::shared_ptr<hp_stream> stream_;
 };
 
 }  // namespace dvren

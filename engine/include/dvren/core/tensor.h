@@ -37,4 +37,7 @@ class Tensor {
   std::vector<std::int64_t> shape_, strides_;
 };
 
+// The elements [begin, begin + extent) of dimension `dim`. Precondition: they exist. The absent view stays absent.
+[[nodiscard]] TensorView Narrow(TensorView view, int dim, std::int64_t begin, std::int64_t extent);
+
 }  // namespace dvren

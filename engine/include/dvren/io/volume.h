@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <string>
@@ -26,6 +27,11 @@ class Blob {
       : data_(bytes == 0 ? nullptr : static_cast<std::byte*>(::operator new(bytes, std::align_val_t{64})),
               [](std::byte* p) { ::operator delete(p, std::align_val_t{64}); }),
         size_(bytes) {}
+  [[nodiscard]] static Blob Copy(const void* data, std::size_t bytes) {
+    Blob blob(bytes);
+    if (bytes != 0) std::memcpy(blob.data(), data, bytes);
+    return blob;
+  }
   [[nodiscard]] std::byte* data() { return data_.get(); }
   [[nodiscard]] const std::byte* data() const { return data_.get(); }
   [[nodiscard]] std::size_t size() const { return size_; }

@@ -60,6 +60,7 @@ class Plan {
   [[nodiscard]] const std::vector<Roi>& tiles() const { return tiles_; }  // slices of work, row by row
   [[nodiscard]] std::size_t workspace_bytes() const { return workspace_bytes_; }
   [[nodiscard]] const hp_plan* hp() const { return plan_; }
+  [[nodiscard]] const Device* device() const { return device_; }
 
  private:
   friend class Planner;
@@ -69,14 +70,24 @@ class Plan {
   std::vector<Roi> tiles_;
   std::size_t workspace_bytes_ = 0;
   hp_plan* plan_ = nullptr;
-  std::shared_ptr<Device> device_;
+  // Not owned: the device owns the cache that owns plans. Whoever gets a plan gets a pointer that keeps the device too.
+  const Device* device_ = nullptr;
 };
+
+inline constexpr std::int64_t kMaxTiles = std::int64_t{1} << 20;  // slices of one plan
 
 // Checks a spec and computes the plan. INVALID_ARGUMENT names field, value and remedy.
 class Planner {
  public:
   [[nodiscard]] static absl::StatusOr<std::shared_ptr<const Plan>> Make(const std::shared_ptr<Device>& device,
                                                                         const PlanSpec& spec);
+
+ private:
+  friend class PlanCache;
+  // As Make, but the plan does not keep the device.
+  static absl::StatusOr<std::shared_ptr<const Plan>> MakeUnowned(const Device& device, const PlanSpec& spec);
+  // A pointer to the same plan that keeps the device until the plan is let go.
+  static std::shared_ptr<const Plan> KeepDevice(const std::shared_ptr<Device>& device, std::shared_ptr<const Plan> plan);
 };
 
 // Plans of one device by content, least recently used out. Thread-safe.

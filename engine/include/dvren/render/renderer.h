@@ -28,6 +28,11 @@ struct RayBatch {
 // How a frame is computed. Both give the same bits; kStaged stores every sample and is the readable reference.
 enum class RenderPath : std::uint8_t { kFused, kStaged };
 
+// What a plan and a scene must satisfy together: lattice indices stay below 2^24, where f32 counts exactly. Checked by every
+// render; exported so that a service can refuse before it starts. INVALID_ARGUMENT names sampling.dt. Rays that are given
+// instead of a camera are not bounded by this; those that pass the limit end there and count as truncated.
+[[nodiscard]] absl::Status ValidatePlanForScene(const Plan& plan, const Scene& scene);
+
 class Renderer {
  public:
   explicit Renderer(RenderPath path = RenderPath::kFused) : path_(path) {}
