@@ -12,10 +12,14 @@
 
 #include "server/jobs/float_environment.h"
 #include "server/jobs/mutex.h"
+#include "server/jobs/retry_after.h"
 #include "server/jobs/run_queue.h"
 
 namespace dvren::server {
 namespace {
+
+// Some slices long: by then a queue of interactive work has moved.
+constexpr int kQueueFullRetryMs = 500;
 
 double Seconds(Clock::duration duration) {
   return std::chrono::duration<double>(duration).count();
@@ -210,8 +214,9 @@ class Scheduler::Impl {
                                                  ": has failed; see the daemon's log and choose another device"));
     }
     if (entries_.size() >= static_cast<std::size_t>(options_.max_queued)) {
-      return absl::ResourceExhaustedError(
-          absl::StrCat("limits.max_queued = ", options_.max_queued, ": the queue is full; retry later"));
+      return WithRetryAfter(absl::ResourceExhaustedError(absl::StrCat("limits.max_queued = ", options_.max_queued,
+                                                                      ": the queue is full; retry later")),
+                            kQueueFullRetryMs);
     }
     entry.lane = lane;
     return absl::OkStatus();

@@ -1,5 +1,5 @@
-// absl::Status → grpc::Status, codes 1:1. The message names the request; details are a google.rpc.Status with RequestInfo,
-// BadRequest (from messages `field = value: remedy`) and, for RESOURCE_EXHAUSTED, RetryInfo.
+// absl::Status → grpc::Status, codes 1:1. The message names the request; details are a google.rpc.Status with
+// RequestInfo, BadRequest (from messages `field = value: remedy`) and, for RESOURCE_EXHAUSTED, RetryInfo.
 #pragma once
 
 #include <string>
@@ -8,9 +8,6 @@
 #include "grpcpp/support/status.h"
 
 namespace dvren::server {
-
-// How long a client that met a full queue should wait; also sent as `grpc-retry-pushback-ms`.
-inline constexpr int kRetryAfterMs = 500;
 
 [[nodiscard]] grpc::Status ToGrpcStatus(const absl::Status& status, const std::string& request_id);
 

@@ -1,5 +1,6 @@
 // Logger: one JSON object per line. time is RFC 3339 UTC with milliseconds; then level, msg and the fields given.
-// Thread-safe; a line is written in one piece. Bytes that are not UTF-8 become U+FFFD, so that every line is valid JSON.
+// Thread-safe; a line is written in one piece. Bytes that are not UTF-8 become U+FFFD, so that every line is valid
+// JSON.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// RequestScope: what every service method makes first and finishes last. Finds the request's id and tenant, sends the id
-// back as metadata, counts the request in flight, and on Finish logs one line and counts the outcome.
+// RequestScope: what every service method makes first and finishes last. Finds the request's id and tenant, sends the
+// id back as metadata, counts the request in flight, and on Finish logs one line and counts the outcome.
 //
 //   unary:      RequestScope scope(context_, call, "FieldService/GetField");
 //               ... reactor->Finish(scope.Finish(status));
@@ -24,8 +24,8 @@ namespace dvren::server {
 
 class RequestScope {
  public:
-  // `method` is a literal such as "RenderService/Render" (a metrics label: never from the caller). `call` must stay valid
-  // until Finish. Adds initial metadata, so make the scope before any is sent.
+  // `method` is a literal such as "RenderService/Render" (a metrics label: never from the caller). `call` must stay
+  // valid until Finish. Adds initial metadata, so make the scope before any is sent.
   RequestScope(ServiceContext& context, grpc::CallbackServerContext* call, const char* method);
   // A scope that was never finished counts as CANCELLED: its caller went away.
   ~RequestScope();

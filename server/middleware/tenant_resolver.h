@@ -18,8 +18,8 @@ class TenantResolver {
  public:
   explicit TenantResolver(const AuthConfig& auth);
 
-  // `authorization` is the metadata value of that name, absent when there is none. Without configured tokens everybody is
-  // kDefaultTenant. UNAUTHENTICATED for a missing, malformed or unknown token; no message repeats the token.
+  // `authorization` is the metadata value of that name, absent when there is none. Without configured tokens everybody
+  // is kDefaultTenant. UNAUTHENTICATED for a missing, malformed or unknown token; no message repeats the token.
   [[nodiscard]] absl::StatusOr<std::string> Resolve(std::optional<std::string_view> authorization) const;
   [[nodiscard]] bool open() const { return tenant_by_sha256_.empty(); }
 
