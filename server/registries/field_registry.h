@@ -3,18 +3,17 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "dvren/fields/field.h"
 #include "dvren/io/volume.h"
 #include "dvren/v1/field_service.pb.h"
+#include "server/registries/field_store.h"
 
 namespace dvren::server {
-
-class FieldStore;
 
 // A field as others may use it: its description and, loaded on first use, its place on a device.
 struct FieldLease {
@@ -22,25 +21,51 @@ struct FieldLease {
   std::shared_ptr<const Field> field;
 };
 
+struct FieldRegistryOptions {
+  // Fields on one device may take this many bytes; 0: three quarters of the device's memory. Least recently used ones that
+  // nobody renders make room; they come back from disk.
+  std::uint64_t device_memory_bytes = 0;
+};
+
+struct FieldCreation {
+  v1::Field description;   // carries display_name, owner and source; the rest is filled in
+  std::string request_id;  // "" without; the same id of the same owner gives the same field
+  // Asked until the field is visible; true gives up with CANCELLED and leaves nothing. May be null.
+  std::function<bool()> cancelled;
+};
+
 class FieldRegistry {
  public:
   explicit FieldRegistry(std::unique_ptr<FieldStore> store);
+  FieldRegistry(std::unique_ptr<FieldStore> store, const FieldRegistryOptions& options);
   ~FieldRegistry();
 
-  // Reads what the store holds; called once at start.
+  // Reads what the store holds; called once at start. Damaged fields do not stop the daemon: they are set aside, untouched
+  // on disk, and listed by damaged().
   [[nodiscard]] absl::Status Load();
-  // Writes payload and description durably, then makes the field visible. ALREADY_EXISTS for a taken display name.
-  // `description` carries display_name, owner and source; name, version, sha256 and the rest are filled in here.
-  [[nodiscard]] absl::StatusOr<v1::Field> Add(v1::Field description, const io::Volume& volume);
+  [[nodiscard]] std::vector<DamagedField> damaged() const;
+
+  // Checks the volume as a device would, writes payload and description durably, then makes the field visible.
+  // ALREADY_EXISTS for a taken display name.
+  [[nodiscard]] absl::StatusOr<v1::Field> Add(FieldCreation creation, const io::Volume& volume);
+  // The field that an earlier creation with this request_id made; NOT_FOUND without.
+  [[nodiscard]] absl::StatusOr<v1::Field> FindCreated(const std::string& tenant, const std::string& request_id) const;
+  // OK where Add would accept this name now.
+  [[nodiscard]] absl::Status CheckDisplayName(const std::string& tenant, const std::string& display_name) const;
   // By "fields/{id}" or display name. Another tenant's field is NOT_FOUND.
   [[nodiscard]] absl::StatusOr<v1::Field> Get(const std::string& tenant, const std::string& name) const;
   [[nodiscard]] std::vector<v1::Field> List(const std::string& tenant) const;
-  // Loads the field to the stream's device unless it is there. ABORTED when expected_version (0 = any) is not current.
+  // Loads the field to the stream's device unless it is there. ABORTED when expected_version (0 = any) is not current,
+  // DATA_LOSS when the payload is not what was acknowledged.
   [[nodiscard]] absl::StatusOr<FieldLease> Acquire(Stream& stream, const std::string& tenant, const std::string& name,
                                                    std::uint64_t expected_version);
-  // File path of the payload, for downloads. The file outlives a concurrent Delete while it is open.
-  [[nodiscard]] absl::StatusOr<std::string> PayloadPath(const std::string& tenant, const std::string& name) const;
+  // The payload's file, for downloads; it stays readable through the handle after a Delete.
+  [[nodiscard]] absl::StatusOr<FileHandle> OpenPayload(const v1::Field& description) const;
   [[nodiscard]] absl::Status Delete(const std::string& tenant, const std::string& name, std::uint64_t expected_version);
+
+  [[nodiscard]] std::size_t on_disk() const;
+  [[nodiscard]] std::size_t on_devices() const;
+  [[nodiscard]] const FieldStore& store() const;
 
  private:
   struct Impl;

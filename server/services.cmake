@@ -1,0 +1,21 @@
+# Registries, codecs and services; included by server/CMakeLists.txt.
+#   dvren_registries       fields and uploads on disk, and what proto messages mean (codec): no gRPC calls, no service context
+#   DVREN_SERVICE_SOURCES  the gRPC services, which need the service context and the middleware: sources for the
+#                          server's own library, relative to server/
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_path(ISAL_INCLUDE_DIR isa-l/crc.h REQUIRED)
+find_library(ISAL_LIBRARY isal REQUIRED)
+
+add_library(dvren_registries STATIC
+  codec/camera_codec.cpp codec/geometry_codec.cpp codec/import_codec.cpp codec/sampling_codec.cpp codec/scene_codec.cpp
+  codec/tensor_codec.cpp codec/volume_codec.cpp
+  registries/digest.cpp registries/display_name.cpp registries/durable_file.cpp registries/field_registry.cpp
+  registries/field_residency.cpp registries/field_store.cpp registries/upload_store.cpp)
+dvren_target(dvren_registries)
+target_include_directories(dvren_registries PUBLIC "${CMAKE_CURRENT_SOURCE_DIR}/.." PRIVATE "${ISAL_INCLUDE_DIR}")
+target_link_libraries(dvren_registries PUBLIC dvren::proto dvren::engine dvren::io PRIVATE OpenSSL::Crypto "${ISAL_LIBRARY}")
+
+set(DVREN_SERVICE_SOURCES
+  services/admin_service.cpp services/allowed_path.cpp services/field_import.cpp services/field_listing.cpp
+  services/field_service.cpp services/download_stream.cpp services/render_service.cpp services/render_rays_call.cpp
+  services/render_stream.cpp services/upload_stream.cpp services/worker_pool.cpp)
