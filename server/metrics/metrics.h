@@ -1,5 +1,5 @@
-// Metrics: every figure that dvrend exports, by its meaning. Base units; label values come from code or configuration, never
-// from callers, so that their number is bounded. Thread-safe. Prometheus stays behind this header.
+// Metrics: every figure that dvrend exports, by its meaning. Base units; label values come from code or configuration,
+// never from callers, so that their number is bounded. Thread-safe. Prometheus stays behind this header.
 #pragma once
 
 #include <cstdint>
@@ -38,8 +38,8 @@ class Metrics {
   void Rejected(const std::string& reason);
   // dvrend_cancelled_total{stage}: "queued", "running", "parked", "stream".
   void Cancelled(const std::string& stage);
-  // dvrend_rays_total and dvrend_samples_total{op,device}; dvrend_kernel_duration_seconds{op,device}: one observation per
-  // slice of work. `op` such as "render", "render_rays"; `device` such as "cpu".
+  // dvrend_rays_total and dvrend_samples_total{op,device}; dvrend_kernel_duration_seconds{op,device}: one observation
+  // per slice of work. `op` such as "render", "render_rays"; `device` such as "cpu".
   void Kernel(const std::string& op, const std::string& device, double rays, double samples, double seconds);
   // dvrend_transfer_bytes_total{direction}: "in", "out".
   void Transferred(const std::string& direction, double bytes);
@@ -48,8 +48,8 @@ class Metrics {
   // dvrend_ready: 1 between start and drain.
   void SetReady(bool ready);
 
-  // Called on each scrape, on the scraping thread, for the gauges of MetricsSnapshot. Set once, before anything is served;
-  // clear (nullptr) before what it reads goes away.
+  // Called on each scrape, on the scraping thread, for the gauges of MetricsSnapshot. Set once, before anything is
+  // served; clear (nullptr) before what it reads goes away.
   void SetSnapshotSource(std::function<MetricsSnapshot()> source);
 
   // The exposition text, as a scrape gives it.
