@@ -1,5 +1,5 @@
-// Config: what dvrend is told by its YAML file and its flags. Typed and strict: an unknown key, a wrong type and a value out
-// of range are errors that name line, key and remedy. Parsing is pure: no files, no environment, any bytes.
+// Config: what dvrend is told by its YAML file and its flags. Typed and strict: an unknown key, a wrong type and a
+// value out of range are errors that name line, key and remedy. Parsing is pure: no files, no environment, any bytes.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,8 @@ struct LimitsConfig {
   int max_queued = 256;                                     // admitted and unfinished requests, over all devices
   std::uint64_t max_upload_bytes = std::uint64_t{8} << 30;  // one field's payload
   int max_image_edge = 8192;                                // pixels, at most kMaxImageEdge of the engine
-  std::uint64_t memory_bytes = 0;                           // of host memory for fields and uploads; 0 = half of the machine's
-  std::uint64_t max_message_bytes = std::uint64_t{4} << 20;  // one gRPC message, 64 KiB … 64 MiB
+  std::uint64_t memory_bytes = 0;  // of host memory for fields and uploads; 0 = half of the machine's
+  std::uint64_t max_message_bytes = std::uint64_t{4} << 20;  // one gRPC message, 2 … 64 MiB
   friend bool operator==(const LimitsConfig&, const LimitsConfig&) = default;
 };
 
@@ -59,8 +59,8 @@ struct ParseLimitsConfig {
 
 struct Config {
   std::vector<std::string> listen{"127.0.0.1:50551"};  // host:port ([::1]:port for IPv6, port 0 = any) or unix:/path
-  std::optional<std::string> metrics;  // host:port; "" = off; absent = kDefaultMetricsAddress where that is free
-  std::string data_dir;                // "" = $XDG_DATA_HOME/dvrend (see ResolveDefaults)
+  std::optional<std::string> metrics;        // host:port; "" = off; absent = kDefaultMetricsAddress where that is free
+  std::string data_dir;                      // "" = $XDG_DATA_HOME/dvrend (see ResolveDefaults)
   std::vector<std::string> devices{"auto"};  // auto (all GPUs, or the CPU where there is none), cpu, cuda:N
   int threads = 0;                           // CPU workers; 0 = one per hardware thread
   std::vector<std::string> roots;            // absolute folders below which files may be imported on the server
@@ -79,11 +79,12 @@ struct Config {
 // Anchors, aliases, duplicate keys, more than 256 KiB and more than 8 levels are refused.
 [[nodiscard]] absl::StatusOr<Config> ParseConfig(const std::string& yaml, const std::string& file_name);
 
-// The same rules for values that came from flags. `where` leads the message: "--listen".
+// The same rules for a whole configuration, flags included, and those that concern several keys: TLS beyond loopback, a
+// certificate without its key. INVALID_ARGUMENT `key = value: remedy`.
 [[nodiscard]] absl::Status ValidateConfig(const Config& config);
 
-// The whole configuration as YAML that ParseConfig reads back to the same value, and as one line of JSON for the log, in
-// which token hashes are shortened.
+// The whole configuration as YAML that ParseConfig reads back to the same value, and as one line of JSON for the log,
+// in which token hashes are shortened.
 [[nodiscard]] std::string ConfigToYaml(const Config& config);
 [[nodiscard]] std::string ConfigToJsonForLog(const Config& config);
 

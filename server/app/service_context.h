@@ -1,5 +1,5 @@
-// ServiceContext: what every gRPC service is given. References outlive the services; the composition root (server.cpp) owns
-// all of it.
+// ServiceContext: what every gRPC service is given. References outlive the services; the composition root (server.cpp)
+// owns all of it.
 #pragma once
 
 #include <chrono>

@@ -1,0 +1,163 @@
+#include "server/app/config_schema.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <set>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "server/app/listen_address.h"
+
+namespace dvren::server {
+namespace {
+
+constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+constexpr std::uint64_t kPiB = std::uint64_t{1} << 50;
+
+// sha256sum of an unlikely secret is 64 digits; a shorter text is a token in the clear, which has no place in a file.
+constexpr std::size_t kSha256HexDigits = 64;
+
+std::string CheckAny(const std::string& value) {
+  return value.find('\0') == std::string::npos ? "" : "must not contain a NUL";
+}
+
+std::string CheckListen(const std::string& value) {
+  const absl::StatusOr<ListenAddress> address = ParseListenAddress(value);
+  return address.ok() ? "" : std::string(address.status().message());
+}
+
+std::string CheckMetrics(const std::string& value) {
+  if (value.empty()) return "";
+  const absl::StatusOr<ListenAddress> address = ParseListenAddress(value);
+  in_addr v4{};
+  in6_addr v6{};
+  if (address.ok() && !address->is_unix() &&
+      (inet_pton(AF_INET, address->host.c_str(), &v4) == 1 || inet_pton(AF_INET6, address->host.c_str(), &v6) == 1)) {
+    return "";
+  }
+  return "must be IP:port, such as 127.0.0.1:9551, or \"\" for none";
+}
+
+std::string CheckDevice(const std::string& value) {
+  if (value == "auto" || value == "cpu") return "";
+  const std::string index = absl::StartsWith(value, "cuda:") ? value.substr(5) : "";
+  const bool number = !index.empty() && index.size() <= 3 &&
+                      std::all_of(index.begin(), index.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return number ? "" : "must be auto, cpu or cuda:N, such as cuda:0";
+}
+
+std::string CheckFolder(const std::string& value) {
+  return CheckAny(value).empty() && !value.empty() && value.front() == '/'
+             ? ""
+             : "must be an absolute path, such as /srv/volumes";
+}
+
+std::string CheckTenant(const std::string& value) {
+  const bool word = !value.empty() && value.size() <= 64 && std::all_of(value.begin(), value.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
+  });
+  return word ? "" : "must be 1 to 64 letters, digits, '.', '_' or '-'";
+}
+
+std::string CheckSha256(const std::string& value) {
+  const bool hex = value.size() == kSha256HexDigits && std::all_of(value.begin(), value.end(), [](char c) {
+                     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+                   });
+  return hex ? "" : "must be 64 lowercase hex digits: printf %s \"$TOKEN\" | sha256sum";
+}
+
+absl::Status Wrong(const std::string& key, const std::string& value, const std::string& remedy) {
+  return absl::InvalidArgumentError(absl::StrCat(key, " = ", value, ": ", remedy));
+}
+
+}  // namespace
+
+void DescribeConfig(Config& config, ConfigVisitor& v) {
+  v.TextList("listen", &config.listen, CheckListen);
+  v.OptionalText("metrics", &config.metrics, CheckMetrics);
+  v.Text("data_dir", &config.data_dir, CheckAny);
+  v.TextList("devices", &config.devices, CheckDevice);
+  v.Int("threads", &config.threads, 0, 1024);
+  v.TextList("roots", &config.roots, CheckFolder);
+  v.Section("limits", [&] {
+    v.Int("max_queued", &config.limits.max_queued, 1, 1'000'000);
+    v.Bytes("max_upload_bytes", &config.limits.max_upload_bytes, 1, kPiB);
+    v.Int("max_image_edge", &config.limits.max_image_edge, 1, 32768);
+    v.Bytes("memory_bytes", &config.limits.memory_bytes, 0, kPiB);
+    v.Bytes("max_message_bytes", &config.limits.max_message_bytes, 2 * kMiB, 64 * kMiB);
+  });
+  v.Section("log", [&] {
+    v.Level("level", &config.log.level);
+    v.Text("file", &config.log.file, CheckAny);
+  });
+  v.Int("drain_grace_s", &config.drain_grace_s, 0, 86400);
+  v.Flag("reflection", &config.reflection);
+  v.Section("tls", [&] {
+    v.Text("cert", &config.tls.cert, CheckAny);
+    v.Text("key", &config.tls.key, CheckAny);
+    v.Text("client_ca", &config.tls.client_ca, CheckAny);
+  });
+  v.Flag("insecure", &config.insecure);
+  v.Section("auth", [&] {
+    std::vector<AuthToken>& tokens = config.auth.tokens;
+    v.SectionList(
+        "tokens", tokens.size(), [&](std::size_t n) { tokens.resize(n); },
+        [&](std::size_t i) {
+          v.Text("tenant", &tokens[i].tenant, CheckTenant);
+          v.Text("sha256", &tokens[i].sha256, CheckSha256);
+        });
+  });
+  v.Section("parse", [&] {
+    v.Text("worker", &config.parse.worker, CheckAny);
+    v.Bytes("memory_bytes", &config.parse.memory_bytes, 64 * kMiB, kPiB);
+    v.Int("seconds", &config.parse.seconds, 1, 86400);
+  });
+}
+
+absl::Status CheckTogether(const Config& config) {
+  if (config.listen.empty())
+    return Wrong("listen", "[]", "nobody could reach the daemon; give an address such as 127.0.0.1:50551");
+  if (config.devices.empty()) return Wrong("devices", "[]", "nothing could render; give auto, cpu or cuda:N");
+  if (std::set<std::string>(config.devices.begin(), config.devices.end()).size() != config.devices.size()) {
+    return Wrong("devices", "with one twice", "name each device once");
+  }
+  if (config.tls.cert.empty() != config.tls.key.empty()) {
+    return config.tls.key.empty() ? Wrong("tls.key", "\"\"", "tls.cert is given; give its private key too")
+                                  : Wrong("tls.cert", "\"\"", "tls.key is given; give its certificate too");
+  }
+  if (!config.tls.client_ca.empty() && !config.tls.enabled()) {
+    return Wrong("tls.client_ca", config.tls.client_ca, "needs tls.cert and tls.key as well");
+  }
+  std::set<std::string> hashes;
+  for (std::size_t i = 0; i < config.auth.tokens.size(); ++i) {
+    const AuthToken& token = config.auth.tokens[i];
+    const std::string path = absl::StrCat("auth.tokens[", i, "]");
+    if (token.tenant.empty()) return Wrong(path + ".tenant", "\"\"", CheckTenant(""));
+    if (token.sha256.empty()) return Wrong(path + ".sha256", "\"\"", CheckSha256(""));
+    if (!hashes.insert(token.sha256).second) {
+      return Wrong(path + ".sha256", token.sha256.substr(0, 8) + "…", "given twice; one token belongs to one tenant");
+    }
+  }
+  for (const std::string& text : config.listen) {
+    const absl::StatusOr<ListenAddress> address = ParseListenAddress(text);
+    if (address.ok() && !address->is_loopback() && !config.tls.enabled() && !config.insecure) {
+      return Wrong("listen", text,
+                   "beyond loopback everybody could read and write; give tls.cert and tls.key, or say insecure: true "
+                   "(--insecure) where the network is trusted");
+    }
+  }
+  return absl::OkStatus();
+}
+
+const std::vector<std::string>& LogLevelNames() {
+  static const std::vector<std::string> names{"debug", "info", "warn", "error"};
+  return names;
+}
+
+const char* LogLevelName(LogLevel level) {
+  return LogLevelNames()[static_cast<std::size_t>(level)].c_str();
+}
+
+}  // namespace dvren::server

@@ -1,0 +1,168 @@
+#include "server/app/yaml_tree.h"
+
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/mark.h>
+#include <yaml-cpp/parser.h>
+
+#include <algorithm>
+#include <exception>
+#include <optional>
+#include <sstream>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "server/middleware/utf8.h"
+
+namespace dvren::server {
+namespace {
+
+// Leaves the parser, which knows no other way to stop.
+struct Refused {
+  int line;
+  std::string why;
+};
+
+class TreeBuilder final : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnAnchor(const YAML::Mark& mark, const std::string& name) override {
+    throw Refused{mark.line + 1, absl::StrCat("anchor &", absl::Utf8SafeCEscape(name),
+                                              ": anchors are not used here; write the value out")};
+  }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
+    throw Refused{mark.line + 1, "alias: aliases are not used here; write the value out"};
+  }
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { Add(MakeNode(YamlNode::Kind::kNull, mark)); }
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t, const std::string& value) override {
+    RefuseTag(mark, tag);
+    YamlNode node = MakeNode(YamlNode::Kind::kScalar, mark);
+    node.quoted = tag == "!";
+    node.scalar = value;
+    Add(std::move(node));
+  }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {
+    RefuseTag(mark, tag);
+    Open(MakeNode(YamlNode::Kind::kList, mark));
+  }
+  void OnSequenceEnd() override { Close(); }
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t, YAML::EmitterStyle::value) override {
+    RefuseTag(mark, tag);
+    Open(MakeNode(YamlNode::Kind::kMap, mark));
+  }
+  void OnMapEnd() override { Close(); }
+
+  [[nodiscard]] YamlNode Take() { return std::move(root_); }
+
+ private:
+  // A list or map that is being read; of a map also the key whose value comes next.
+  struct Level {
+    YamlNode node;
+    std::optional<YamlNode> key;
+  };
+
+  // The parser says "?" for a plain scalar, "!" for a quoted one, and the tag that was written otherwise.
+  static void RefuseTag(const YAML::Mark& mark, const std::string& tag) {
+    if (!tag.empty() && tag != "?" && tag != "!")
+      throw Refused{mark.line + 1, "tag: tags are not used here; remove it"};
+  }
+
+  YamlNode MakeNode(YamlNode::Kind kind, const YAML::Mark& mark) {
+    if (++nodes_ > kMaxYamlNodes)
+      throw Refused{mark.line + 1, absl::StrCat("more than ", kMaxYamlNodes, " values; shorten the file")};
+    YamlNode node;
+    node.kind = kind;
+    node.line = mark.line + 1;
+    return node;
+  }
+
+  void Open(YamlNode node) {
+    if (levels_.size() >= kMaxYamlDepth) {
+      throw Refused{node.line, absl::StrCat("nested deeper than ", kMaxYamlDepth, " levels; nothing here is")};
+    }
+    levels_.push_back({std::move(node), std::nullopt});
+  }
+
+  void Close() {
+    YamlNode node = std::move(levels_.back().node);
+    levels_.pop_back();
+    Add(std::move(node));
+  }
+
+  void Add(YamlNode node) {
+    if (levels_.empty()) {
+      root_ = std::move(node);
+      return;
+    }
+    Level& level = levels_.back();
+    if (level.node.kind == YamlNode::Kind::kList) {
+      level.node.items.push_back(std::move(node));
+    } else if (!level.key) {
+      if (node.kind != YamlNode::Kind::kScalar) throw Refused{node.line, "a key must be a word"};
+      if (level.node.Find(node.scalar) != nullptr) {
+        throw Refused{node.line, absl::StrCat(absl::Utf8SafeCEscape(node.scalar), ": given twice; keep one")};
+      }
+      level.key = std::move(node);
+    } else {
+      level.node.entries.emplace_back(std::move(*level.key), std::move(node));
+      level.key.reset();
+    }
+  }
+
+  YamlNode root_;
+  std::vector<Level> levels_;
+  std::size_t nodes_ = 0;
+};
+
+// The parser assumes text: what is none is refused before it sees it.
+std::optional<Refused> RefuseBytes(const std::string& text) {
+  if (text.size() > kMaxYamlBytes)
+    return Refused{1, absl::StrCat("larger than ", kMaxYamlBytes, " bytes; is this the right file?")};
+  int line = 1;
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::size_t length = Utf8SequenceLength(rest);
+    const char c = rest.front();
+    if (length == 0) return Refused{line, "not UTF-8; save the file as UTF-8"};
+    if (c == '\n') ++line;
+    if (length == 1 && (c == 0x7F || (c >= 0 && c < 0x20 && c != '\n' && c != '\r' && c != '\t'))) {
+      return Refused{line, "a control character; is this a text file?"};
+    }
+    rest.remove_prefix(length);
+  }
+  return std::nullopt;
+}
+
+absl::Status At(const std::string& file_name, int line, const std::string& why) {
+  return absl::InvalidArgumentError(absl::StrCat(file_name, ":", line, ": ", why));
+}
+
+}  // namespace
+
+const YamlNode* YamlNode::Find(const std::string& key) const {
+  const auto it =
+      std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return entry.first.scalar == key; });
+  return it == entries.end() ? nullptr : &it->second;
+}
+
+absl::StatusOr<YamlNode> ParseYamlTree(const std::string& text, const std::string& file_name) {
+  if (const std::optional<Refused> refused = RefuseBytes(text)) return At(file_name, refused->line, refused->why);
+  try {
+    std::istringstream stream(text);
+    YAML::Parser parser(stream);
+    TreeBuilder builder;
+    if (!parser.HandleNextDocument(builder)) return YamlNode{};
+    TreeBuilder second;
+    if (parser.HandleNextDocument(second)) return At(file_name, second.Take().line, "a second document; keep one");
+    return builder.Take();
+  } catch (const Refused& refused) {
+    return At(file_name, refused.line, refused.why);
+  } catch (const YAML::Exception& error) {
+    return At(file_name, error.mark.is_null() ? 1 : error.mark.line + 1, absl::StrCat("not YAML: ", error.msg));
+  } catch (const std::exception& error) {
+    return At(file_name, 1, absl::StrCat("not YAML: ", error.what()));
+  }
+}
+
+}  // namespace dvren::server
