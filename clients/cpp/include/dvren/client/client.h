@@ -1,0 +1,85 @@
+// Client: talks to one dvrend. Copies share the connection; all methods may be called from several threads at once.
+//
+//   auto client = dvren::client::Client::Connect("127.0.0.1:50551");
+//   if (!client.ok()) …
+//   dvren::v1::RenderRequest request;
+//   request.mutable_scene()->add_instances()->set_field("smoke");
+//   auto frame = client->Render(request);   // 1024 x 1024 from the default orbit
+//   const auto& rgb = frame->images.at(dvren::v1::AOV_RGB);
+//
+// Every method gives UNAVAILABLE when the daemon cannot be reached, DEADLINE_EXCEEDED after ConnectOptions::call_timeout,
+// UNAUTHENTICATED or PERMISSION_DENIED for a token that does not do, and else what the daemon answers.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dvren/client/options.h"
+#include "dvren/client/render.h"
+#include "dvren/client/status.h"
+#include "dvren/client/transfer.h"
+#include "dvren/v1/admin_service.pb.h"
+#include "dvren/v1/field_service.pb.h"
+#include "dvren/v1/render_service.pb.h"
+
+namespace dvren::client {
+
+class Connection;
+
+enum class Serving { kUnknown = 0, kServing = 1, kNotServing = 2 };  // numbers of grpc.health.v1
+
+class Client {
+ public:
+  // `endpoint` is "host:port" or "unix:/path". Waits until the daemon answers; UNAVAILABLE at once where nobody listens.
+  [[nodiscard]] static absl::StatusOr<Client> Connect(const std::string& endpoint, ConnectOptions options = {});
+
+  [[nodiscard]] absl::StatusOr<v1::ServerInfo> ServerInfo() const;
+  [[nodiscard]] absl::StatusOr<std::vector<v1::DeviceStatus>> Devices() const;
+  // `service` such as "dvren.v1.RenderService"; "" is the daemon as a whole. NOT_FOUND for an unknown service.
+  [[nodiscard]] absl::StatusOr<Serving> Health(const std::string& service = "") const;
+
+  // A small field in one message (<= 4 MiB).
+  [[nodiscard]] absl::StatusOr<v1::Field> CreateField(const v1::CreateFieldRequest& request) const;
+  // Streams a file of this machine in chunks of 1 MiB with CRC32C each. After a lost connection it resumes where the
+  // daemon stopped. NOT_FOUND when the file is missing, ALREADY_EXISTS for a taken display name.
+  [[nodiscard]] absl::StatusOr<v1::Field> UploadFile(const std::string& path, const UploadOptions& options) const;
+  // The same for bytes in memory: options.import.format says what they are (RAW: options.import.dense_grid).
+  [[nodiscard]] absl::StatusOr<v1::Field> UploadBytes(std::span<const std::byte> bytes, const UploadOptions& options) const;
+  // Values in C order (nz, ny, nx, channels), f32. options.import.dense_grid carries box, interp and border.
+  [[nodiscard]] absl::StatusOr<v1::Field> UploadGrid(std::span<const float> values, std::array<std::int64_t, 4> shape,
+                                                     UploadOptions options) const;
+  // `path` is on the daemon's machine, below one of its allow-listed roots.
+  [[nodiscard]] absl::StatusOr<v1::Field> ImportOnServer(const std::string& display_name, const std::string& path,
+                                                         const v1::ImportOptions& options) const;
+  // `name`: "fields/{id}" or a display name.
+  [[nodiscard]] absl::StatusOr<v1::Field> GetField(const std::string& name) const;
+  // All pages. `filter`: substring of the display name; `order_by`: "name" or "create_time".
+  [[nodiscard]] absl::StatusOr<std::vector<v1::Field>> ListFields(const std::string& filter = "",
+                                                                  const std::string& order_by = "") const;
+  // ABORTED when `expected_version` (0: any) is not the current one.
+  [[nodiscard]] absl::Status DeleteField(const std::string& name, std::uint64_t expected_version = 0) const;
+  // Writes the field to `path`: .nvdb for a NanoVDB field, .npy for a dense grid, .vdb for either (of one channel), .raw for
+  // the bare payload.
+  // Other extensions are INVALID_ARGUMENT, before anything is fetched. The file appears whole or not at all.
+  [[nodiscard]] absl::StatusOr<v1::Field> DownloadField(const std::string& name, const std::string& path,
+                                                        const DownloadOptions& options = {}) const;
+
+  // Renders into memory of the caller's. The AOVs asked for are those of `targets`; request.aovs must be empty or the
+  // same. INVALID_ARGUMENT when a buffer's size is not that of the ROI. `progress` counts pixels, called after each tile.
+  [[nodiscard]] absl::StatusOr<RenderReport> RenderInto(v1::RenderRequest request, std::span<const AovBuffer> targets,
+                                                        const Progress& progress = {}) const;
+  // The same into images of the right size.
+  [[nodiscard]] absl::StatusOr<RenderedFrame> Render(const v1::RenderRequest& request, const Progress& progress = {}) const;
+  // Any number of rays, in requests of up to 64 Ki rays that give the same bits as one. `request.rays` must be absent.
+  // With precision F64 the rays are widened and the values narrowed again.
+  [[nodiscard]] absl::StatusOr<RenderedRays> RenderRays(const v1::RenderRaysRequest& request, const RaysView& rays) const;
+
+ private:
+  explicit Client(std::shared_ptr<Connection> connection) : connection_(std::move(connection)) {}
+  std::shared_ptr<Connection> connection_;
+};
+
+}  // namespace dvren::client
