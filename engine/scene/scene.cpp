@@ -7,6 +7,8 @@
 #include <string>
 #include <variant>
 
+#include "dvren/io/check.h"
+
 namespace dvren {
 namespace {
 
@@ -91,16 +93,7 @@ absl::Status ValidateScene(const Scene& scene) {
   const Instance& instance = scene.instances.front();
   const std::string name = "scene.instances[0]";
   if (instance.field == nullptr) return InvalidField(absl::StrCat(name, ".field"), "none", "must name a field");
-  for (int i = 0; i < 12; ++i) {
-    const double value = instance.object_to_world.m[i];
-    if (!std::isfinite(value)) {
-      return InvalidField(absl::StrCat(name, ".object_to_world[", i, "]"), value, "must be finite");
-    }
-  }
-  if (const double det = NormalizedDeterminant(instance.object_to_world); !(std::abs(det) > kMinInvertibleDeterminant)) {
-    return InvalidField(absl::StrCat(name, ".object_to_world"), absl::StrCat("a map of normalised determinant ", det),
-                        "must be invertible");
-  }
+  DVREN_RETURN_IF_ERROR(io::CheckTransform(instance.object_to_world, absl::StrCat(name, ".object_to_world")));
   if (!std::isfinite(instance.sigma_scale) || instance.sigma_scale < 0) {
     return InvalidField(absl::StrCat(name, ".sigma_scale"), instance.sigma_scale, "must be finite and >= 0");
   }

@@ -53,10 +53,6 @@ struct Box {
   return bounds;
 }
 
-[[nodiscard]] inline bool IsFinite(const Affine& map) {
-  return std::all_of(map.m.begin(), map.m.end(), [](double v) { return std::isfinite(v); });
-}
-
 // Determinant of the linear part with its columns scaled to unit length: 0 where the map flattens space, ±1 where its
 // columns are orthogonal. Free of units, so that one threshold fits every scale. 0 for a zero column.
 [[nodiscard]] inline double NormalizedDeterminant(const Affine& map) {
@@ -69,7 +65,5 @@ struct Box {
   return c[0][0] * (c[1][1] * c[2][2] - c[1][2] * c[2][1]) - c[0][1] * (c[1][0] * c[2][2] - c[1][2] * c[2][0]) +
          c[0][2] * (c[1][0] * c[2][1] - c[1][1] * c[2][0]);
 }
-// A map whose normalised determinant is smaller in size cannot be inverted in double with digits to spare.
-inline constexpr double kMinInvertibleDeterminant = 1e-9;
 
 }  // namespace dvren
