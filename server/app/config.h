@@ -18,7 +18,7 @@ struct LimitsConfig {
   int max_queued = 256;                                     // admitted and unfinished requests, over all devices
   std::uint64_t max_upload_bytes = std::uint64_t{8} << 30;  // one field's payload
   int max_image_edge = 8192;                                // pixels, at most kMaxImageEdge of the engine
-  std::uint64_t memory_bytes = 0;  // of host memory for fields and uploads; 0 = half of the machine's
+  std::uint64_t memory_bytes = 0;  // of one device for fields; 0 = three quarters of its memory
   std::uint64_t max_message_bytes = std::uint64_t{4} << 20;  // one gRPC message, 2 … 64 MiB
   friend bool operator==(const LimitsConfig&, const LimitsConfig&) = default;
 };

@@ -126,7 +126,7 @@ std::optional<Refused> RefuseBytes(const std::string& text) {
     const char c = rest.front();
     if (length == 0) return Refused{line, "not UTF-8; save the file as UTF-8"};
     if (c == '\n') ++line;
-    if (length == 1 && (c == 0x7F || (c >= 0 && c < 0x20 && c != '\n' && c != '\r' && c != '\t'))) {
+    if (length == 1 && c >= 0 && c < 0x20 && c != '\n' && c != '\r' && c != '\t') {
       return Refused{line, "a control character; is this a text file?"};
     }
     rest.remove_prefix(length);

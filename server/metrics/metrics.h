@@ -33,6 +33,7 @@ class Metrics {
   // dvrend_inflight_requests; dvrend_requests_total{method,code} and dvrend_request_duration_seconds{method}.
   // `code` is absl's name: "OK", "NOT_FOUND".
   void RequestStarted();
+  [[nodiscard]] double inflight_requests() const;
   void RequestFinished(const std::string& method, const std::string& code, double seconds);
   // dvrend_rejected_total{reason}: "queue_full", "draining", "deadline", "device", "auth", "limit".
   void Rejected(const std::string& reason);
