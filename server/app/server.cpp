@@ -31,6 +31,7 @@
 #include "server/metrics/metrics_endpoint.h"
 #include "server/middleware/tenant_resolver.h"
 #include "server/registries/field_registry.h"
+#include "server/registries/upload_store.h"
 #include "server/services/admin_service.h"
 #include "server/services/field_service.h"
 #include "server/services/render_service.h"
@@ -100,11 +101,12 @@ struct Server::Impl {
   TenantResolver tenants;
   std::vector<std::shared_ptr<Device>> devices;
   std::unique_ptr<FieldRegistry> fields;
+  std::unique_ptr<UploadStore> uploads;
   std::unique_ptr<Scheduler> scheduler;
   std::unique_ptr<ServiceContext> context;
-  std::unique_ptr<FieldServiceImpl> field_service;
-  std::unique_ptr<RenderServiceImpl> render_service;
-  std::unique_ptr<AdminServiceImpl> admin_service;
+  std::unique_ptr<FieldService> field_service;
+  std::unique_ptr<RenderService> render_service;
+  std::unique_ptr<AdminService> admin_service;
   std::unique_ptr<MetricsEndpoint> endpoint;
   std::unique_ptr<grpc::Server> grpc_server;
   std::vector<std::string> addresses;
@@ -126,6 +128,10 @@ absl::Status Server::Impl::OpenStores() {
   for (const DamagedField& damaged : fields->damaged()) {
     logger.Error("damaged field set aside", {{"field", damaged.id}, {"reason", damaged.reason}});
   }
+  UploadStoreOptions upload_options;
+  upload_options.data_dir = config.data_dir;
+  upload_options.max_upload_bytes = config.limits.max_upload_bytes;
+  DVREN_ASSIGN_OR_RETURN(uploads, UploadStore::Open(upload_options));
   Scheduler::Options scheduler_options;
   scheduler_options.max_queued = config.limits.max_queued;
   scheduler_options.observer = ObserveInto(metrics);
@@ -164,9 +170,9 @@ absl::Status Server::Impl::OpenMetrics(bool optional) {
 absl::Status Server::Impl::Listen() {
   context = std::make_unique<ServiceContext>(
       ServiceContext{config, *scheduler, *fields, devices, metrics, tenants, logger, std::chrono::system_clock::now()});
-  field_service = std::make_unique<FieldServiceImpl>(*context);
-  render_service = std::make_unique<RenderServiceImpl>(*context);
-  admin_service = std::make_unique<AdminServiceImpl>(*context);
+  field_service = std::make_unique<FieldService>(*context, *uploads);
+  render_service = std::make_unique<RenderService>(*context);
+  admin_service = std::make_unique<AdminService>(*context);
 
   std::shared_ptr<grpc::ServerCredentials> tcp_credentials = grpc::InsecureServerCredentials();
   if (config.tls.enabled()) {
