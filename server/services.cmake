@@ -17,5 +17,5 @@ target_link_libraries(dvren_registries PUBLIC dvren::proto dvren::engine dvren::
 
 set(DVREN_SERVICE_SOURCES
   services/admin_service.cpp services/allowed_path.cpp services/field_import.cpp services/field_listing.cpp
-  services/field_service.cpp services/download_stream.cpp services/render_service.cpp services/render_rays_call.cpp
+  services/field_service.cpp services/download_stream.cpp services/render_plan.cpp services/render_rays_call.cpp services/render_service.cpp
   services/render_stream.cpp services/upload_stream.cpp services/worker_pool.cpp)

@@ -1,0 +1,59 @@
+// RenderPlan: a Render request made definite: a scene with its fields at hand, defaults filled in, cut into tiles. Tiles are
+// planned one by one, each as an image region of its own, so that memory does not grow with the image.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "dvren/plan/plan.h"
+#include "dvren/render/frame.h"
+#include "dvren/scene/scene.h"
+#include "dvren/v1/render_service.pb.h"
+#include "server/codec/scene_codec.h"
+#include "server/registries/field_registry.h"
+
+namespace dvren::server {
+
+// What a request says, checked as far as that goes without its field.
+struct RenderSpec {
+  SceneSpec scene;
+  PlanSpec plan;          // dt = 0 and no camera where they are left to the scene
+  std::optional<v1::Roi> roi;  // checked once the camera is known
+  int tile = 0;
+};
+
+[[nodiscard]] absl::StatusOr<RenderSpec> DecodeRenderRequest(const v1::RenderRequest& request, int max_image_edge);
+
+// The fields of a scene, leased for one render.
+struct SceneLease {
+  Scene scene;
+  std::uint64_t field_version = 0;
+};
+[[nodiscard]] absl::StatusOr<SceneLease> AcquireScene(FieldRegistry& fields, Stream& stream, const std::string& tenant,
+                                                      const SceneSpec& spec);
+
+class RenderPlan {
+ public:
+  // On a device worker. `max_message_bytes` bounds what a tile may take.
+  [[nodiscard]] static absl::StatusOr<RenderPlan> Make(FieldRegistry& fields, Stream& stream, const std::string& tenant,
+                                                       const RenderSpec& spec, std::uint64_t max_message_bytes);
+
+  [[nodiscard]] std::int64_t tiles() const { return columns_ * rows_; }
+  [[nodiscard]] const PlanSpec& spec() const { return spec_; }
+  [[nodiscard]] std::uint64_t field_version() const { return lease_.field_version; }
+  void EncodeHeader(v1::RenderHeader* header) const;
+  // Renders tile `index`, row by row, and encodes it; adds to `stats`.
+  [[nodiscard]] absl::Status RenderTile(Stream& stream, std::int64_t index, v1::RenderTile* tile, RenderStats& stats) const;
+
+ private:
+  RenderPlan() = default;
+  [[nodiscard]] Roi TileRoi(std::int64_t index) const;
+
+  SceneLease lease_;
+  PlanSpec spec_;  // complete; roi is the whole region
+  int edge_ = 0;
+  std::int64_t columns_ = 0, rows_ = 0;
+};
+
+}  // namespace dvren::server
