@@ -1,0 +1,287 @@
+"""connect() and Client."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import os
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+import grpc
+import numpy.typing as npt
+
+from ._connection import Connection
+from ._proto.dvren.v1 import admin_service_pb2 as pb
+from .errors import InvalidArgumentError, UnimplementedError, invalid
+from .fields import Field, Fields
+from .render import CameraLike, Progress, RenderResult, TransferLike, render, render_rays
+
+DEFAULT_ENDPOINT = "127.0.0.1:50551"
+_SERVING = ("UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN")  # of grpc.health.v1
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    max_message_bytes: int
+    max_chunk_bytes: int
+    max_upload_bytes: int
+    max_image_edge: int
+    max_steps: int
+    max_queued_requests: int
+
+
+@dataclasses.dataclass(frozen=True)
+class ServerInfo:
+    version: str
+    commit: str
+    start_time: datetime.datetime
+    field_types: tuple[str, ...]
+    file_formats: tuple[str, ...]
+    limits: Limits
+    cuda_built: bool
+    tenant: str  # who the caller is
+
+
+@dataclasses.dataclass(frozen=True)
+class Device:
+    id: str  # "cpu", "cuda:0"
+    kind: str
+    name: str
+    uuid: str
+    isa: str
+    threads: int
+    memory_total_bytes: int
+    memory_used_bytes: int
+    queue_depth: int
+    healthy: bool
+    busy_seconds: float
+
+
+def connect(
+    addr: str | None = None,
+    token: str | None = None,
+    timeout: float | None = None,
+    *,
+    tls: bool = False,
+    ca: str | None = None,
+    cert: str | None = None,
+    key: str | None = None,
+) -> Client:
+    """A client of the daemon at `addr`: "host:port" or "unix:/path".
+
+    By default addr is $DVREN_ENDPOINT or 127.0.0.1:50551, and token $DVREN_TOKEN or none. timeout: seconds that one
+    operation may take. ca, cert, key are PEM files, and any of them turns TLS on: `ca` signed the daemon's certificate
+    (default: the system's authorities), `cert` and `key` are the client's own. The first call finds out whether a
+    daemon is there.
+    """
+    addr = addr or os.environ.get("DVREN_ENDPOINT") or DEFAULT_ENDPOINT
+    if addr == "local":
+        raise UnimplementedError(
+            'addr = local: this version has no engine in the process; start dvrend and give its "host:port"'
+        )
+    token = os.environ.get("DVREN_TOKEN") if token is None else token
+    return Client(Connection(addr, token, timeout, _credentials(tls, ca, cert, key)))
+
+
+class Client:
+    """One daemon. Thread-safe. A context manager: leaving it closes the connection."""
+
+    fields: Fields
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.fields = Fields(connection)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __repr__(self) -> str:
+        return f"<dvren.Client of {self._connection.endpoint}>"
+
+    def info(self) -> ServerInfo:
+        message = self._connection.unary("AdminService/GetServerInfo", pb.GetServerInfoRequest(), pb.ServerInfo)
+        return ServerInfo(
+            version=message.version,
+            commit=message.commit,
+            start_time=message.start_time.ToDatetime().replace(tzinfo=datetime.timezone.utc),
+            field_types=tuple(message.field_types),
+            file_formats=tuple(message.file_formats),
+            limits=Limits(**_values(message.limits, Limits)),
+            cuda_built=message.cuda_built,
+            tenant=message.tenant,
+        )
+
+    def devices(self) -> list[Device]:
+        answer = self._connection.unary("AdminService/ListDevices", pb.ListDevicesRequest(), pb.ListDevicesResponse)
+        return [Device(**_values(message, Device)) for message in answer.devices]
+
+    def health(self, service: str = "") -> str:
+        """ "SERVING" or "NOT_SERVING": a service such as "dvren.v1.RenderService" or, by default, the whole daemon."""
+        # grpc.health.v1, its two one-field messages in wire form: a package for that would be one more dependency.
+        name = service.encode()
+        if len(name) > 127:
+            raise invalid("service", service, "must be the name of a service of at most 127 bytes")
+        request = b"\x0a" + bytes([len(name)]) + name if name else b""
+        answer = self._connection.unary_bytes("/grpc.health.v1.Health/Check", request)
+        status = answer[1] if answer[:1] == b"\x08" and len(answer) > 1 else 0
+        return _SERVING[status] if status < len(_SERVING) else "UNKNOWN"
+
+    def render(
+        self,
+        field: str | Field,
+        camera: CameraLike | None = None,
+        orbit: Sequence[float] | None = None,
+        width: int | None = None,
+        height: int | None = None,
+        fov_deg: float | None = None,
+        step: float | None = None,
+        max_steps: int | None = None,
+        sampling: str = "fixed",
+        seed: int = 0,
+        early_stop: float | None = None,
+        background: Sequence[float] | None = None,
+        sigma_scale: float | None = None,
+        color: Sequence[float] | None = None,
+        transfer: TransferLike | None = None,
+        aov: str | Sequence[str] = ("rgb",),
+        roi: Sequence[int] | None = None,
+        precision: str = "f32",
+        progress: Progress | None = None,
+        *,
+        field_version: int = 0,
+        object_to_world: npt.ArrayLike | None = None,
+        skip_empty: bool | None = None,
+        device: str = "",
+        tile: int = 0,
+    ) -> RenderResult:
+        """Renders a field, given by name or as a Field.
+
+        camera: a Camera, a dict of the same form as cam.json, or the path of a cam.json. Without one the view is an
+        orbit around the field's box: orbit=(azimuth_deg, elevation_deg[, distance]), by default 30, 20 at a distance
+        that shows the whole box, at fov_deg 40 and 1024 x 1024 pixels.
+
+        step: world length of a segment, by default half the smallest voxel. sampling: "fixed" (midpoints) or
+        "stratified" (by `seed`). early_stop: a ray whose transmittance is below it ends; 0 = off, default 1e-4.
+        background, color: linear r, g, b. transfer: {"density": [n], "rgb": [[3], ...]} or the path of such a JSON
+        file, in color's place. aov: of "rgb", "opacity", "transmittance", "depth", "hit". roi: x, y, width, height of
+        the part to render. precision: "f32" or "f64". progress: called with pixels done and pixels of all.
+
+        field_version: AbortedError unless it is the current one (0: any). skip_empty and tile, the edge of a streamed
+        tile in pixels, change no bits. device: such as "cpu" or "cuda:0", by default the daemon's choice.
+        """
+        return render(
+            self._connection,
+            field,
+            camera=camera,
+            orbit=orbit,
+            width=width,
+            height=height,
+            fov_deg=fov_deg,
+            step=step,
+            max_steps=max_steps,
+            sampling=sampling,
+            seed=seed,
+            early_stop=early_stop,
+            background=background,
+            sigma_scale=sigma_scale,
+            color=color,
+            transfer=transfer,
+            aov=aov,
+            roi=roi,
+            precision=precision,
+            progress=progress,
+            field_version=field_version,
+            object_to_world=object_to_world,
+            skip_empty=skip_empty,
+            device=device,
+            tile=tile,
+        )
+
+    def render_rays(
+        self,
+        field: str | Field,
+        origins: npt.ArrayLike,
+        directions: npt.ArrayLike,
+        t_near: npt.ArrayLike | None = None,
+        t_far: npt.ArrayLike | None = None,
+        ids: npt.ArrayLike | None = None,
+        step: float | None = None,
+        max_steps: int | None = None,
+        sampling: str = "fixed",
+        seed: int = 0,
+        early_stop: float | None = None,
+        background: Sequence[float] | None = None,
+        sigma_scale: float | None = None,
+        color: Sequence[float] | None = None,
+        transfer: TransferLike | None = None,
+        aov: str | Sequence[str] = ("rgb",),
+        precision: str = "f32",
+        *,
+        field_version: int = 0,
+        object_to_world: npt.ArrayLike | None = None,
+        skip_empty: bool | None = None,
+        device: str = "",
+    ) -> RenderResult:
+        """Renders given rays: origins (N, 3) and unit directions (N, 3), world space, sent in `precision`.
+
+        t_near, t_far: numbers or (N,), by default 0 and infinity. ids: (N,) integers, the keys of stratified sampling,
+        by default the index. Any N: what exceeds one message goes in several, with the same bits. The rest as in
+        render(); the arrays are (N, 3) and (N,).
+        """
+        return render_rays(
+            self._connection,
+            field,
+            origins,
+            directions,
+            t_near=t_near,
+            t_far=t_far,
+            ids=ids,
+            step=step,
+            max_steps=max_steps,
+            sampling=sampling,
+            seed=seed,
+            early_stop=early_stop,
+            background=background,
+            sigma_scale=sigma_scale,
+            color=color,
+            transfer=transfer,
+            aov=aov,
+            precision=precision,
+            field_version=field_version,
+            object_to_world=object_to_world,
+            skip_empty=skip_empty,
+            device=device,
+        )
+
+
+def _values(message: Any, cls: Any) -> dict[str, Any]:
+    """The message's fields that the dataclass has."""
+    return {field.name: getattr(message, field.name) for field in dataclasses.fields(cls)}
+
+
+def _credentials(tls: bool, ca: str | None, cert: str | None, key: str | None) -> grpc.ChannelCredentials | None:
+    if not (tls or ca or cert or key):
+        return None
+    if bool(cert) != bool(key):
+        raise invalid("cert", cert, f"key = {key}: a client certificate needs both files")
+    return grpc.ssl_channel_credentials(_pem("ca", ca), _pem("key", key), _pem("cert", cert))
+
+
+def _pem(name: str, path: str | None) -> bytes | None:
+    if not path:
+        return None
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise InvalidArgumentError(f"{name} = {path}: must be a readable PEM file ({error.strerror})") from None
