@@ -19,6 +19,9 @@ namespace dvren::io {
 [[nodiscard]] absl::Status CheckDense(const DenseVolume& volume, absl::string_view name,
                                       const std::array<std::int64_t, 3>& first_index = {0, 0, 0});
 
+// Finite, min < max on every axis.
+[[nodiscard]] absl::Status CheckBox(const Box& box, absl::string_view name);
+
 // Finite and invertible.
 [[nodiscard]] absl::Status CheckTransform(const Affine& transform, absl::string_view name);
 

@@ -1,0 +1,40 @@
+// What the OpenVDB files of dvren::io share: exceptions end here, and the way back from a NanoVDB buffer. Internal.
+#pragma once
+
+#include <openvdb/openvdb.h>
+
+#include <exception>
+#include <new>
+#include <string>
+
+#include "dvren/core/status.h"
+#include "dvren/io/volume.h"
+#include "out_of_memory.h"
+
+namespace dvren::io {
+
+[[nodiscard]] inline absl::Status DamagedVdb(absl::string_view name, absl::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat(name, ": not a readable VDB: ", what));
+}
+
+// Runs `body`, turning what OpenVDB throws into a status. Exceptions end here.
+template <class T, class Body>
+absl::StatusOr<T> Guarded(absl::string_view name, Body body) {
+  try {
+    openvdb::initialize();  // once; thread-safe
+    return body();
+  } catch (const std::bad_alloc&) {
+    return OutOfMemory(name);
+  } catch (const std::exception& e) {
+    std::string what = e.what();
+    for (char& c : what) {
+      if (c == '\n') c = ' ';
+    }
+    return DamagedVdb(name, what);
+  }
+}
+
+// The OpenVDB grid of a checked NanoVDB buffer: values, states, transform, name.
+[[nodiscard]] openvdb::FloatGrid::Ptr OpenVdbOfNanoVdb(const Blob& blob);
+
+}  // namespace dvren::io

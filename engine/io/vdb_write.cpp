@@ -1,0 +1,144 @@
+#include <openvdb/openvdb.h>
+#include <openvdb/tools/Dense.h>
+
+#include <cmath>
+#include <cstring>
+#include <sstream>
+#include <utility>
+#include <vector>
+
+#include "dvren/io/check.h"
+#include "dvren/io/nvdb.h"
+#include "dvren/io/vdb.h"
+#include "half.h"
+#include "nanovdb_tree.h"
+#include "openvdb_guard.h"
+
+namespace dvren::io {
+
+// Not by NanoVDB's converter: that takes origins from nodes which may have none.
+openvdb::FloatGrid::Ptr OpenVdbOfNanoVdb(const Blob& blob) {
+  const auto* data = reinterpret_cast<const nanovdb::GridData*>(blob.data());
+  auto grid = openvdb::FloatGrid::create(NanoRootOf(blob)->mBackground);
+  grid->setName(data->mGridName);
+  const auto coord = [](const Index3& i) {
+    return openvdb::Coord(static_cast<int>(i[0]), static_cast<int>(i[1]), static_cast<int>(i[2]));
+  };
+  openvdb::FloatTree& tree = grid->tree();
+  const float background = grid->background();
+  VisitNanoVdb(
+      blob,
+      [&](const Index3& origin, std::int64_t, int level, float value, bool active) {
+        if (active || value != background) tree.addTile(static_cast<openvdb::Index>(level), coord(origin), value, active);
+      },
+      [&](const Index3& origin, const NanoLeafData& leaf) {
+        auto* node = new openvdb::FloatTree::LeafNodeType(coord(origin), background);
+        for (openvdb::Index n = 0; n < 512; ++n) {  // both count x · 64 + y · 8 + z
+          if (leaf.mValueMask.isOn(n)) {
+            node->setValueOn(n, leaf.mValues[n]);
+          } else {
+            node->setValueOff(n, leaf.mValues[n]);
+          }
+        }
+        tree.addLeaf(node);
+      });
+  openvdb::Mat4R mat = openvdb::Mat4R::identity();
+  for (int i = 0; i < 3; ++i) {
+    for (int j = 0; j < 3; ++j) mat(j, i) = data->mMap.mMatD[3 * i + j];
+    mat(3, i) = data->mMap.mVecD[i];
+  }
+  grid->setTransform(openvdb::math::Transform::createLinearTransform(mat));
+  return grid;
+}
+
+namespace {
+
+// Gives access to the archive's own writer for any seekable stream. openvdb::io::File writes to a path, unsynced, and
+// forgets to look whether the disk took it.
+class MemoryArchive : public openvdb::io::Archive {
+ public:
+  std::string Write(const openvdb::GridCPtrVec& grids) const {
+    std::ostringstream out(std::ios::binary);
+    Archive::write(out, grids, /*seekable=*/true);
+    if (!out) throw openvdb::IoError("cannot encode the grid");
+    return std::move(out).str();
+  }
+};
+
+// index -> local: voxel centres of the box. Indices start at `first`.
+struct IndexFrame {
+  openvdb::Coord first;
+  Affine index_to_local;
+};
+
+IndexFrame FrameOf(const DenseVolume& dense) {
+  IndexFrame frame;
+  bool whole = true;  // already an index space: a voxel is one unit, centres are integers
+  for (int i = 0; i < 3; ++i) {
+    const double edge = (dense.box.max[i] - dense.box.min[i]) / static_cast<double>(dense.shape[2 - i]);
+    const double centre = dense.box.min[i] + 0.5 * edge;
+    frame.index_to_local.m[5 * i] = edge;
+    frame.index_to_local.m[4 * i + 3] = centre;
+    whole = whole && edge == 1.0 && centre == std::floor(centre) && std::abs(centre) < 1 << 30;
+  }
+  if (!whole) return frame;
+  frame.index_to_local = Affine();
+  for (int i = 0; i < 3; ++i) frame.first[i] = static_cast<int>(dense.box.min[i] + 0.5);
+  return frame;
+}
+
+absl::StatusOr<openvdb::FloatGrid::Ptr> GridOf(const DenseVolume& dense, const std::string& path) {
+  DVREN_RETURN_IF_ERROR(CheckDense(dense, path));
+  if (dense.shape[3] != 1) {
+    return InvalidField(absl::StrCat(path, ": channels"), dense.shape[3], "a VDB here holds sigma alone: must be 1");
+  }
+  for (int i = 0; i < 3; ++i) {
+    if (dense.shape[i] > 1 << 30) return InvalidField(absl::StrCat(path, ": extent"), dense.shape[i], "at most 2^30");
+  }
+  std::vector<float> widened;
+  auto* values = const_cast<float*>(reinterpret_cast<const float*>(dense.values.data()));  // Dense only reads it
+  if (dense.dtype == DType::kF16) {
+    const auto* halves = reinterpret_cast<const std::uint16_t*>(dense.values.data());
+    widened.resize(dense.values.size() / 2);
+    for (std::size_t i = 0; i < widened.size(); ++i) widened[i] = HalfToFloat(halves[i]);
+    values = widened.data();
+  }
+  const IndexFrame frame = FrameOf(dense);
+  const openvdb::Coord last = frame.first + openvdb::Coord(static_cast<int>(dense.shape[2] - 1),
+                                                           static_cast<int>(dense.shape[1] - 1),
+                                                           static_cast<int>(dense.shape[0] - 1));
+  auto grid = openvdb::FloatGrid::create(0.0f);
+  openvdb::tools::Dense<float, openvdb::tools::LayoutXYZ> view(openvdb::CoordBBox(frame.first, last), values);
+  openvdb::tools::copyFromDense(view, *grid, 0.0f);
+  grid->setName("density");
+  grid->setGridClass(openvdb::GRID_FOG_VOLUME);
+  grid->setSaveFloatAsHalf(dense.dtype == DType::kF16);
+  const Affine world = dense.local_to_world.After(frame.index_to_local);
+  openvdb::Mat4R mat = openvdb::Mat4R::identity();  // row vectors
+  for (int i = 0; i < 3; ++i) {
+    for (int j = 0; j < 4; ++j) mat(j, i) = world.m[4 * i + j];
+  }
+  grid->setTransform(openvdb::math::Transform::createLinearTransform(mat));
+  return grid;
+}
+
+absl::StatusOr<openvdb::FloatGrid::Ptr> GridOf(const NanoVdbVolume& volume, const std::string& path) {
+  DVREN_RETURN_IF_ERROR(NanoVdbFromBlob(volume.blob, path).status());
+  openvdb::FloatGrid::Ptr grid = OpenVdbOfNanoVdb(volume.blob);
+  grid->setGridClass(openvdb::GRID_FOG_VOLUME);
+  return grid;
+}
+
+}  // namespace
+
+absl::Status WriteVdb(const std::string& path, const Volume& volume, FileOps& ops) {
+  const absl::StatusOr<std::string> bytes = Guarded<std::string>(path, [&]() -> absl::StatusOr<std::string> {
+    DVREN_ASSIGN_OR_RETURN(const openvdb::FloatGrid::Ptr grid,
+                           std::visit([&](const auto& v) { return GridOf(v, path); }, volume));
+    return MemoryArchive().Write({grid});
+  });
+  DVREN_RETURN_IF_ERROR(bytes.status());
+  return WriteFileAtomically(path, std::as_bytes(std::span(bytes->data(), bytes->size())), ops);
+}
+
+}  // namespace dvren::io
