@@ -136,3 +136,37 @@ def test_commands_and_snippets_run_in_order(name, newcomer):
         ["bash", "-x", "../commands.sh"], cwd=place, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240
     )
     assert result.returncode == 0, result.stderr[-4000:] + result.stdout[-2000:]
+
+
+def long_options(text):
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - {"--help"}
+
+
+def section(path, heading):
+    """From a heading to the next of the same or a higher level."""
+    text = path.read_text()
+    level = heading.split(" ")[0]
+    start = text.index(f"\n{heading}\n") + len(heading) + 2
+    end = re.search(rf"^#{{1,{len(level)}}} ", text[start:], re.M)
+    return text[start : start + end.start() if end else None]
+
+
+@pytest.mark.parametrize(
+    "heading,commands",
+    [
+        ("## dvrend", [["dvrend"]]),
+        ("### The daemon", [["dvrenctl", c] for c in ("info", "devices", "health", "completion")]),
+        ("### Fields", [["dvrenctl", "field", c] for c in ("import", "upload", "create", "download", "list", "get", "delete")]),
+        ("### Render", [["dvrenctl", "render"]]),
+    ],
+)
+def test_command_page_has_the_options_of_help(heading, commands, bin_dir):
+    page = section(ROOT / "docs/api_cli.md", heading)
+    # Global options of dvrenctl stand in its own table, and are repeated in the help of some commands.
+    shared = long_options(section(ROOT / "docs/api_cli.md", "## dvrenctl").split("\n### ")[0])
+    told = set()
+    for command in commands:
+        result = subprocess.run([f"{bin_dir}/{command[0]}", *command[1:], "--help"], capture_output=True, text=True, check=True)
+        listed = "\n".join(line.strip().split("  ")[0] for line in result.stdout.splitlines() if line.startswith("  -"))
+        told |= long_options(listed)
+    assert long_options(page) - {"--root"} == told - shared - {"--root"}
