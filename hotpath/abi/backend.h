@@ -1,0 +1,35 @@
+// Backend: what a device must do for the ABI layer. One folder below backends/ implements it.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "bodies/args.h"
+
+namespace hp {
+
+// Launch names; traces, metrics and the cost model use the same.
+enum class Op { kRay, kSample, kIntegrate, kCompose, kFused, kEvaluate };
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual hp_status GetInfo(hp_ctx_info* out) const = 0;
+  // The backend's own stream; nullptr is valid where there is nothing to hold.
+  virtual hp_status CreateStream(void** out) = 0;
+  virtual void DestroyStream(void* stream) = 0;
+  virtual hp_status Synchronize(void* stream) = 0;
+  virtual hp_status Allocate(void* stream, size_t bytes, void** out) = 0;
+  virtual hp_status Free(void* stream, void* data) = 0;
+  virtual hp_status Copy(void* stream, void* destination, const void* source, size_t bytes, hp_copy_kind kind) = 0;
+  // Runs an op over a checked job. `counters`: device array of HP_COUNTER_COUNT, may be null.
+  virtual hp_status Launch(void* stream, Op op, hp_precision precision, const Job& job, int64_t* counters) = 0;
+  // The most segments of any of the job's rays. Waits for the stream.
+  virtual hp_status MaxCount(void* stream, hp_precision precision, const Job& job, int64_t* out) = 0;
+};
+
+// One per backend folder: creates the backend, or says why not.
+using BackendFactory = hp_status (*)(const hp_ctx_desc& desc, std::unique_ptr<Backend>* out);
+using DeviceCounter = int32_t (*)();
+
+}  // namespace hp

@@ -1,0 +1,32 @@
+// What the opaque handles of hp.h are.
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include "abi/backend.h"
+
+struct hp_ctx {
+  std::unique_ptr<hp::Backend> backend;
+};
+
+struct hp_stream {
+  hp_ctx* ctx;
+  void* handle;  // the backend's
+};
+
+struct hp_plan {
+  hp_ctx* ctx;
+  hp::PlanArgs args;
+  hp_precision precision;
+  int32_t tile;
+};
+
+struct hp_field {
+  hp_ctx* ctx;
+  hp_stream* stream;  // the field's own, to free its memory in order
+  hp_field_info info;
+  hp::FieldArgs args;  // world_to_grid is filled in per instance
+  hp_affine grid_to_local;
+  void* memory[3] = {nullptr, nullptr, nullptr};
+};

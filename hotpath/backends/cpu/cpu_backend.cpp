@@ -1,0 +1,197 @@
+// The CPU backend: picks an instruction set, runs kernels over items on the thread pool. Ops complete before they
+// return.
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <new>
+#include <string>
+#include <thread>
+#include <vector>
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <unistd.h>
+#endif
+
+#include "abi/backend.h"
+#include "abi/error.h"
+#include "backends/cpu/kernels.h"
+#include "backends/cpu/thread_pool.h"
+
+namespace hp {
+namespace cpu {
+
+int64_t ImageItems(const Job& job) {
+  const int64_t x = (job.roi.width + job.tile - 1) / job.tile, y = (job.roi.height + job.tile - 1) / job.tile;
+  return x * y;
+}
+
+int64_t RayItems(int64_t count) {
+  return (count + kRaysPerItem - 1) / kRaysPerItem;
+}
+
+namespace {
+
+bool IsaAvailable(hp_isa isa) {
+  switch (isa) {
+    case HP_ISA_SCALAR:
+      return true;
+#if defined(HP_HAVE_X86_KERNELS)
+    case HP_ISA_AVX2:
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    case HP_ISA_AVX512:
+      return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+             __builtin_cpu_supports("f16c") && __builtin_cpu_supports("fma");
+#endif
+    default:
+      return false;
+  }
+}
+
+const KernelTable& KernelsOf(hp_isa isa) {
+#if defined(HP_HAVE_X86_KERNELS)
+  if (isa == HP_ISA_AVX512) return Avx512Kernels();
+  if (isa == HP_ISA_AVX2) return Avx2Kernels();
+#endif
+  (void)isa;
+  return ScalarKernels();
+}
+
+class CpuBackend final : public Backend {
+ public:
+  CpuBackend(int threads, hp_isa isa) : pool_(threads), isa_(isa) {}
+
+  hp_status GetInfo(hp_ctx_info* out) const override {
+    out->device = HP_DEVICE_CPU;
+    out->device_index = 0;
+    out->threads = pool_.threads();
+    out->isa = isa_;
+    std::snprintf(out->name, sizeof out->name, "%s", ModelName().c_str());
+    out->uuid[0] = '\0';
+    out->memory_total_bytes = TotalMemory();
+    return HP_STATUS_OK;
+  }
+  hp_status CreateStream(void** out) override {
+    *out = nullptr;  // ops complete before they return: nothing to hold
+    return HP_STATUS_OK;
+  }
+  void DestroyStream(void*) override {}
+  hp_status Synchronize(void*) override { return HP_STATUS_OK; }
+  hp_status Allocate(void*, size_t bytes, void** out) override {
+    *out = ::operator new (bytes, std::align_val_t{64}, std::nothrow);
+    return *out ? HP_STATUS_OK : Fail(HP_STATUS_OUT_OF_MEMORY, "no room for %zu bytes on the CPU", bytes);
+  }
+  hp_status Free(void*, void* data) override {
+    ::operator delete (data, std::align_val_t{64});
+    return HP_STATUS_OK;
+  }
+  hp_status Copy(void*, void* destination, const void* source, size_t bytes, hp_copy_kind) override {
+    std::memcpy(destination, source, bytes);
+    return HP_STATUS_OK;
+  }
+
+  hp_status Launch(void*, Op op, hp_precision precision, const Job& job, int64_t* counters) override {
+    const KernelTable& table = Table(precision);
+    const bool half = job.field.half_storage != 0;
+    Kernel kernel = nullptr;
+    int64_t items = 0;
+    switch (op) {
+      case Op::kRay:
+        kernel = table.ray, items = ImageItems(job);
+        break;
+      case Op::kSample:
+        kernel = table.sample[job.field.type][half], items = RayItems(job.rays.count);
+        break;
+      case Op::kIntegrate:
+        kernel = table.integrate, items = RayItems(job.count);
+        break;
+      case Op::kCompose:
+        kernel = table.compose, items = RayItems(job.count);
+        break;
+      case Op::kFused:
+        kernel = table.fused[job.field.type][half];
+        items = job.rays.count > 0 ? RayItems(job.rays.count) : ImageItems(job);
+        break;
+      case Op::kEvaluate:
+        kernel = table.evaluate[job.field.type][half], items = RayItems(job.count);
+        break;
+    }
+    std::vector<PaddedCounters> per_thread(static_cast<size_t>(pool_.threads()));
+    pool_.Run(items,
+              [&](int thread, int64_t item) { kernel(job, item, per_thread[static_cast<size_t>(thread)].counters); });
+    if (counters) {
+      for (const auto& c : per_thread) {
+        for (int i = 0; i < HP_COUNTER_COUNT; ++i) counters[i] += c.counters.value[i];
+      }
+    }
+    return HP_STATUS_OK;
+  }
+
+  hp_status MaxCount(void*, hp_precision precision, const Job& job, int64_t* out) override {
+    FloatEnvironment environment;
+    *out = Table(precision).max_count(job);
+    return HP_STATUS_OK;
+  }
+
+ private:
+  struct alignas(64) PaddedCounters {
+    Counters counters;
+  };
+
+  const KernelTable& Table(hp_precision precision) const {
+    return precision == HP_PRECISION_F64 ? DoubleKernels() : KernelsOf(isa_);
+  }
+  static std::string ModelName() {
+    std::ifstream info("/proc/cpuinfo");
+    for (std::string line; std::getline(info, line);) {
+      if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+    }
+    return "CPU";
+  }
+  static uint64_t TotalMemory() {
+#if defined(_SC_PHYS_PAGES) && defined(_SC_PAGESIZE)
+    return static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+#else
+    return 0;
+#endif
+  }
+
+  ThreadPool pool_;
+  hp_isa isa_;
+};
+
+}  // namespace
+}  // namespace cpu
+
+hp_status Create_cpu_backend(const hp_ctx_desc& desc, std::unique_ptr<Backend>* out) {
+  HP_REQUIRE(desc.device_index == 0, "ctx_desc.device_index = %d: must be 0 for the CPU", desc.device_index);
+  HP_REQUIRE(desc.threads >= 0 && desc.threads <= 1024,
+             "ctx_desc.threads = %d: must be 0 (one per hardware thread) to 1024", desc.threads);
+  HP_REQUIRE(desc.isa >= HP_ISA_AUTO && desc.isa <= HP_ISA_AVX512,
+             "ctx_desc.isa = %d: must be auto, scalar, avx2 or avx512", desc.isa);
+  hp_isa isa = desc.isa;
+  if (isa == HP_ISA_AUTO) {
+    isa = cpu::IsaAvailable(HP_ISA_AVX512) ? HP_ISA_AVX512
+          : cpu::IsaAvailable(HP_ISA_AVX2) ? HP_ISA_AVX2
+                                           : HP_ISA_SCALAR;
+  }
+  if (!cpu::IsaAvailable(isa)) {
+    return Fail(HP_STATUS_UNSUPPORTED, "ctx_desc.isa = %d: this CPU or build does not have it; use HP_ISA_AUTO",
+                desc.isa);
+  }
+  const int threads =
+      desc.threads > 0 ? desc.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  *out = std::make_unique<cpu::CpuBackend>(threads, isa);
+  return HP_STATUS_OK;
+}
+
+int32_t Count_cpu_devices() {
+  return 1;
+}
+
+}  // namespace hp
+
+extern "C" int32_t hp_isa_available(hp_isa isa) {
+  return hp::cpu::IsaAvailable(isa) ? 1 : 0;
+}

@@ -1,0 +1,20 @@
+// Device view of a dense grid: plain data, shared by every backend.
+// Rows are padded by one voxel in x, y and z, so that the upper neighbour of the last voxel can be read (with weight
+// zero); the padding also keeps the strides off powers of two.
+#pragma once
+
+#include <cstdint>
+
+namespace hp {
+
+struct DenseGridView {
+  const void* values;  // f32 or f16, (nz + 1, pitch rows, voxels, channel_stride)
+  int32_t nx, ny, nz;
+  int32_t pitch_y, pitch_z;  // voxels
+  int32_t channels;          // as described: 1, 4, 13, 28, 49
+  int32_t channel_stride;    // values per voxel as stored: 1, or channels rounded up to 4
+  int32_t sh_degree;         // 0 without spherical harmonics
+  int32_t nearest;
+};
+
+}  // namespace hp

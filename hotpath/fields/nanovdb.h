@@ -1,0 +1,78 @@
+// Sampling of a NanoVDB fog volume: trilinear between values at integer index coordinates, as OpenVDB's BoxSampler
+// does.
+#pragma once
+
+#include "bodies/color.h"
+#include "bodies/march.h"
+#include "fields/nanovdb_view.h"
+
+namespace hp::HP_ISA_NS {
+
+template <class S>
+struct field_nanovdb {
+  static constexpr bool kSkipsEmptySpace = true;
+  static constexpr int kUnroll = 1;
+  using View = NanoVdbView;
+
+  // Where a position lies.
+  struct Place {
+    I ix, iy, iz;  // cell
+    F fx, fy, fz;
+    I node, brick;
+  };
+
+  const View& v;
+  Color color;
+
+  HP_FN field_nanovdb(const View& view, const ColorArgs& c) : v(view), color(c) {}
+  HP_FN void begin_ray(F, F, F) {}
+
+  HP_FN static void split(F p, int nodes, I& cell, F& f) {
+    // The box leaves a voxel of room inside the table; only lanes without a live ray are moved by this.
+    F q = min_of(max_of(p, splat(0)), splat(Real(128 * nodes - 1)));
+    cell = to_int(q);
+    f = q - to_real(cell);
+  }
+
+  HP_FN Place locate(F x, F y, F z) const {
+    Place p;
+    split(x, v.nodes_x, p.ix, p.fx);
+    split(y, v.nodes_y, p.iy, p.fy);
+    split(z, v.nodes_z, p.iz, p.fz);
+    I node_cell = (shift_right(p.iz, 7) * splat_int(v.nodes_y) + shift_right(p.iy, 7)) * splat_int(v.nodes_x) +
+                  shift_right(p.ix, 7);
+    p.node = gather_int(v.nodes, node_cell);
+    I block = shift_left(bit_and(shift_right(p.iz, 3), 15), 8) + shift_left(bit_and(shift_right(p.iy, 3), 15), 4) +
+              bit_and(shift_right(p.ix, 3), 15);
+    p.brick = gather_int(v.leaves, shift_left(p.node, 12) + block);
+    return p;
+  }
+  HP_FN M empty(const Place& p) const { return equal(p.brick, splat_int(0)); }
+
+  // How far along the ray the empty block reaches, less `margin` grid units for rounding. (p0, g): the ray; inverse:
+  // 1/g.
+  HP_FN static F exit_axis(I cell, I size, F p0, F g, F inverse, F margin) {
+    I low = cell - bit_and_lanes(cell, size - splat_int(1));
+    F lo = to_real(low) + margin, hi = to_real(low + size) - margin;
+    F plane = select(g < splat(0), lo, hi);
+    return select(g == splat(0), splat(Real(1e30)), (plane - p0) * inverse);
+  }
+  HP_FN static F exit(const Place& p, const March& s, F inverse_x, F inverse_y, F inverse_z, F margin) {
+    I size = select(equal(p.node, splat_int(0)), splat_int(128), splat_int(8));
+    F x = exit_axis(p.ix, size, s.px, s.gx, inverse_x, margin);
+    F y = exit_axis(p.iy, size, s.py, s.gy, inverse_y, margin);
+    F z = exit_axis(p.iz, size, s.pz, s.gz, inverse_z, margin);
+    return min_of(x, min_of(y, z));
+  }
+
+  HP_FN void sample_at(const Place& p, F& sigma, F& r, F& g, F& b) const {
+    I cell = p.brick * splat_int(kBrickValues) + bit_and(p.iz, 7) * splat_int(kBrickSlice) +
+             bit_and(p.iy, 7) * splat_int(kBrickRow) + bit_and(p.ix, 7);
+    F density = trilinear1(v.bricks, cell, kBrickRow, kBrickSlice, p.fx, p.fy, p.fz);
+    scalar_color(color, density, r, g, b);
+    sigma = density * splat(color.sigma_scale);
+  }
+  HP_FN void sample(F x, F y, F z, F& sigma, F& r, F& g, F& b) const { sample_at(locate(x, y, z), sigma, r, g, b); }
+};
+
+}  // namespace hp::HP_ISA_NS

@@ -1,0 +1,22 @@
+// Device view of a NanoVDB fog volume: a two-level table from 8^3 blocks to bricks of values.
+//   nodes[z][y][x] (one per 128^3 voxels) -> node;  leaves[node * 4096 + z<<8 | y<<4 | x] -> brick;  bricks[brick * 736
+//   + …]
+// A brick holds 9^3 values: its block and the first layer of the next ones, so that the eight values of a trilinear
+// cell lie in one brick. Node 0 and brick 0 are all zero: "empty" means that the whole interpolation support of the
+// block is 0. Grid space is index space moved so that the table begins at 0.
+#pragma once
+
+#include <cstdint>
+
+namespace hp {
+
+inline constexpr int kBrickRow = 9, kBrickSlice = 81, kBrickValues = 736;  // 729, padded for wide reads
+
+struct NanoVdbView {
+  const int32_t* nodes;
+  const int32_t* leaves;
+  const float* bricks;
+  int32_t nodes_x, nodes_y, nodes_z;
+};
+
+}  // namespace hp

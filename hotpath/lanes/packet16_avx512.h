@@ -1,0 +1,324 @@
+// Packets of 16 rays in AVX-512 registers (F, DQ, BW, VL). The same operations as lanes/scalar.h, element by element,
+// so that every lane computes the bits that the scalar lane would.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+#ifndef HP_ISA_NS
+#error "define HP_ISA_NS before including a lane"
+#endif
+#define HP_FN inline __attribute__((always_inline))
+#define HP_SLOW_FN __attribute__((noinline))  // kept out of hot loops
+
+namespace hp::HP_ISA_NS {
+
+using Real = float;
+inline constexpr int kWidth = 16;
+inline constexpr int kBlockWidth = 4, kBlockHeight = 4;  // pixels of a packet
+
+struct F {
+  __m512 v;
+};
+struct I {
+  __m512i v;
+};
+struct U {
+  __m512i v;
+};
+struct M {
+  __mmask16 v;
+};
+
+HP_FN F splat(Real x) {
+  return {_mm512_set1_ps(x)};
+}
+HP_FN I splat_int(int32_t x) {
+  return {_mm512_set1_epi32(x)};
+}
+HP_FN U splat_bits(uint32_t x) {
+  return {_mm512_set1_epi32(static_cast<int32_t>(x))};
+}
+HP_FN M splat_mask(bool x) {
+  return {static_cast<__mmask16>(x ? 0xffff : 0)};
+}
+HP_FN M first_lanes(int count) {
+  return {static_cast<__mmask16>(count >= 16 ? 0xffff : count <= 0 ? 0 : (1u << count) - 1u)};
+}
+
+HP_FN F operator+(F a, F b) {
+  return {_mm512_add_ps(a.v, b.v)};
+}
+HP_FN F operator-(F a, F b) {
+  return {_mm512_sub_ps(a.v, b.v)};
+}
+HP_FN F operator*(F a, F b) {
+  return {_mm512_mul_ps(a.v, b.v)};
+}
+HP_FN F operator/(F a, F b) {
+  return {_mm512_div_ps(a.v, b.v)};
+}
+HP_FN F operator-(F a) {
+  return {_mm512_xor_ps(a.v, _mm512_set1_ps(-0.0f))};
+}
+HP_FN M operator<(F a, F b) {
+  return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)};
+}
+HP_FN M operator<=(F a, F b) {
+  return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LE_OQ)};
+}
+HP_FN M operator>(F a, F b) {
+  return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ)};
+}
+HP_FN M operator>=(F a, F b) {
+  return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ)};
+}
+HP_FN M operator==(F a, F b) {
+  return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ)};
+}
+HP_FN I operator+(I a, I b) {
+  return {_mm512_add_epi32(a.v, b.v)};
+}
+HP_FN I operator-(I a, I b) {
+  return {_mm512_sub_epi32(a.v, b.v)};
+}
+HP_FN I operator*(I a, I b) {
+  return {_mm512_mullo_epi32(a.v, b.v)};
+}
+HP_FN U operator+(U a, U b) {
+  return {_mm512_add_epi32(a.v, b.v)};
+}
+HP_FN U operator^(U a, U b) {
+  return {_mm512_xor_si512(a.v, b.v)};
+}
+
+HP_FN F madd(F a, F b, F c) {
+  return {_mm512_fmadd_ps(a.v, b.v, c.v)};
+}
+HP_FN F nmadd(F a, F b, F c) {
+  return {_mm512_fnmadd_ps(a.v, b.v, c.v)};
+}
+HP_FN F square_root(F a) {
+  return {_mm512_sqrt_ps(a.v)};
+}
+HP_FN F round_down(F a) {
+  return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)};
+}
+HP_FN F min_of(F a, F b) {
+  return {_mm512_min_ps(a.v, b.v)};
+}  // a < b ? a : b
+HP_FN F max_of(F a, F b) {
+  return {_mm512_max_ps(a.v, b.v)};
+}  // a > b ? a : b
+HP_FN F select(M m, F a, F b) {
+  return {_mm512_mask_blend_ps(m.v, b.v, a.v)};
+}
+HP_FN I select(M m, I a, I b) {
+  return {_mm512_mask_blend_epi32(m.v, b.v, a.v)};
+}
+HP_FN F abs_of(F a) {
+  return select(a < splat(0), -a, a);
+}
+HP_FN M both(M a, M b) {
+  return {static_cast<__mmask16>(a.v & b.v)};
+}
+HP_FN M either(M a, M b) {
+  return {static_cast<__mmask16>(a.v | b.v)};
+}
+HP_FN M without(M a, M b) {
+  return {static_cast<__mmask16>(a.v & ~b.v)};
+}
+HP_FN bool any(M m) {
+  return m.v != 0;
+}
+HP_FN bool all(M m) {
+  return m.v == 0xffff;
+}
+HP_FN int count_of(M m) {
+  return __builtin_popcount(m.v);
+}
+
+HP_FN M equal(I a, I b) {
+  return {_mm512_cmpeq_epi32_mask(a.v, b.v)};
+}
+HP_FN M less_equal(I a, I b) {
+  return {_mm512_cmple_epi32_mask(a.v, b.v)};
+}
+HP_FN I int_max(I a, I b) {
+  return {_mm512_max_epi32(a.v, b.v)};
+}
+HP_FN I int_min(I a, I b) {
+  return {_mm512_min_epi32(a.v, b.v)};
+}
+HP_FN I shift_right(I a, int n) {
+  return {_mm512_srai_epi32(a.v, static_cast<unsigned>(n))};
+}
+HP_FN I shift_left(I a, int n) {
+  return {_mm512_slli_epi32(a.v, static_cast<unsigned>(n))};
+}
+HP_FN I bit_and(I a, int32_t b) {
+  return {_mm512_and_si512(a.v, _mm512_set1_epi32(b))};
+}
+HP_FN I bit_and_lanes(I a, I b) {
+  return {_mm512_and_si512(a.v, b.v)};
+}
+HP_FN I to_int(F a) {
+  return {_mm512_cvttps_epi32(a.v)};
+}
+HP_FN F to_real(I a) {
+  return {_mm512_cvtepi32_ps(a.v)};
+}
+HP_FN I bits_to_int(U a) {
+  return {a.v};
+}
+HP_FN U int_to_bits(I a) {
+  return {a.v};
+}
+HP_FN U multiply_low(U a, U b) {
+  return {_mm512_mullo_epi32(a.v, b.v)};
+}
+HP_FN U multiply_high(U a, U b) {
+  __m512i even = _mm512_srli_epi64(_mm512_mul_epu32(a.v, b.v), 32);
+  __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64(a.v, 32), _mm512_srli_epi64(b.v, 32));
+  return {_mm512_mask_blend_epi32(0xaaaa, even, odd)};
+}
+HP_FN U shift_right_bits(U a, int n) {
+  return {_mm512_srli_epi32(a.v, static_cast<unsigned>(n))};
+}
+
+// `magic` + n holds the integer n in its low bits: adding it rounds to the nearest integer (ties to even).
+inline constexpr Real kRoundingMagic = 12582912.0f;  // 1.5 * 2^23
+// 2^n from kRoundingMagic + n, n a normal exponent.
+HP_FN F exp2_of_magic(F magic_plus_n) {
+  __m512i exponent = _mm512_slli_epi32(_mm512_castps_si512(magic_plus_n.v), 23);
+  return {_mm512_castsi512_ps(_mm512_add_epi32(exponent, _mm512_set1_epi32(127 << 23)))};
+}
+
+HP_FN void store_lanes(F a, Real* out) {
+  _mm512_storeu_ps(out, a.v);
+}
+HP_FN void store_lanes(I a, int32_t* out) {
+  _mm512_storeu_si512(out, a.v);
+}
+HP_FN F load_lanes(const Real* in) {
+  return {_mm512_loadu_ps(in)};
+}
+HP_FN I load_lanes(const int32_t* in) {
+  return {_mm512_loadu_si512(in)};
+}
+HP_FN bool lane_of(M m, int lane) {
+  return (m.v >> lane) & 1;
+}
+
+struct Half {
+  uint16_t bits;
+};
+
+HP_FN F gather(const float* base, I index) {
+  return {_mm512_i32gather_ps(index.v, base, 4)};
+}
+HP_FN I gather_int(const int32_t* base, I index) {
+  return {_mm512_i32gather_epi32(index.v, base, 4)};
+}
+HP_FN F gather(const Half* base, I index) {
+  // The two bytes beyond the last value are read too: storage is padded.
+  __m512i words = _mm512_i32gather_epi32(index.v, base, 2);
+  return {_mm512_cvtph_ps(_mm512_cvtepi32_epi16(words))};
+}
+
+// One x-pair (two adjacent values) per lane.
+struct PairF {
+  F x0, x1;
+};
+HP_FN PairF gather_pair(const float* base, I index) {
+  __m512d lo = _mm512_i32gather_pd(_mm512_castsi512_si256(index.v), base, 4);
+  __m512d hi = _mm512_i32gather_pd(_mm512_extracti64x4_epi64(index.v, 1), base, 4);
+  const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  const __m512i odd = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+  __m512 a = _mm512_castpd_ps(lo), b = _mm512_castpd_ps(hi);
+  return {{_mm512_permutex2var_ps(a, even, b)}, {_mm512_permutex2var_ps(a, odd, b)}};
+}
+HP_FN PairF gather_pair(const Half* base, I index) {
+  __m512i words = _mm512_i32gather_epi32(index.v, base, 2);
+  return {{_mm512_cvtph_ps(_mm512_cvtepi32_epi16(words))},
+          {_mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(words, 16)))}};
+}
+
+template <class S>
+HP_FN F trilinear1(const S* base, I cell, int32_t stride_y, int32_t stride_z, F fx, F fy, F fz) {
+  PairF v00 = gather_pair(base, cell), v10 = gather_pair(base + stride_y, cell);
+  PairF v01 = gather_pair(base + stride_z, cell), v11 = gather_pair(base + stride_z + stride_y, cell);
+  F a0 = madd(fy, v10.x0 - v00.x0, v00.x0), b0 = madd(fy, v11.x0 - v01.x0, v01.x0);
+  F a1 = madd(fy, v10.x1 - v00.x1, v00.x1), b1 = madd(fy, v11.x1 - v01.x1, v01.x1);
+  F c0 = madd(fz, b0 - a0, a0), c1 = madd(fz, b1 - a1, a1);
+  return madd(fx, c1 - c0, c0);
+}
+
+// The x-pairs of two lanes, four channels each: (lane a: x0 x1 | lane b: x0 x1).
+HP_FN __m512 load_two_pairs(const float* a, const float* b, int stride_x) {
+  if (stride_x == 4) {
+    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(a)), _mm256_loadu_ps(b), 1);
+  }
+  __m256 pa = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(a)), _mm_loadu_ps(a + stride_x), 1);
+  __m256 pb = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(b)), _mm_loadu_ps(b + stride_x), 1);
+  return _mm512_insertf32x8(_mm512_castps256_ps512(pa), pb, 1);
+}
+HP_FN __m512 load_two_pairs(const Half* a, const Half* b, int stride_x) {
+  auto load8 = [](const Half* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); };
+  auto load4 = [](const Half* p) { return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)); };
+  __m128i pa, pb;
+  if (stride_x == 4) {
+    pa = load8(a);
+    pb = load8(b);
+  } else {
+    pa = _mm_unpacklo_epi64(load4(a), load4(a + stride_x));
+    pb = _mm_unpacklo_epi64(load4(b), load4(b + stride_x));
+  }
+  return _mm512_cvtph_ps(_mm256_inserti128_si256(_mm256_castsi128_si256(pa), pb, 1));
+}
+
+// Two lanes share a register for the y and z steps; four lanes for the x step; a transpose inside 128-bit groups then
+// gives channel-major packets. Memory is read in whole x-pairs, never gathered value by value.
+template <class S>
+HP_FN void trilinear4(const S* base, I cell, int stride_x, int64_t stride_y, int64_t stride_z, F fx, F fy, F fz,
+                      F out[4]) {
+  alignas(64) uint32_t cells[16];
+  _mm512_store_si512(cells, cell.v);
+  const uint64_t width = static_cast<uint64_t>(stride_x);
+  const __m512i upper = _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 4, 4, 4, 4, 4, 4, 4, 4);
+  __m512 quad[4];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    __m512 half[2];  // lanes (i, i+4) and (i+8, i+12)
+#pragma GCC unroll 2
+    for (int u = 0; u < 2; ++u) {
+      const int j = i + 8 * u;
+      const S* p = base + cells[j] * width;
+      const S* q = base + cells[j + 4] * width;
+      const __m512i which = _mm512_add_epi32(upper, _mm512_set1_epi32(j));
+      const __m512 wy = _mm512_permutexvar_ps(which, fy.v), wz = _mm512_permutexvar_ps(which, fz.v);
+      __m512 v00 = load_two_pairs(p, q, stride_x);
+      __m512 v10 = load_two_pairs(p + stride_y, q + stride_y, stride_x);
+      __m512 v01 = load_two_pairs(p + stride_z, q + stride_z, stride_x);
+      __m512 v11 = load_two_pairs(p + stride_z + stride_y, q + stride_z + stride_y, stride_x);
+      __m512 a = _mm512_fmadd_ps(wy, _mm512_sub_ps(v10, v00), v00);
+      __m512 b = _mm512_fmadd_ps(wy, _mm512_sub_ps(v11, v01), v01);
+      half[u] = _mm512_fmadd_ps(wz, _mm512_sub_ps(b, a), a);
+    }
+    __m512 x0 = _mm512_shuffle_f32x4(half[0], half[1], 0x88), x1 = _mm512_shuffle_f32x4(half[0], half[1], 0xdd);
+    __m512 wx = i == 0   ? _mm512_permute_ps(fx.v, 0x00)
+                : i == 1 ? _mm512_permute_ps(fx.v, 0x55)
+                : i == 2 ? _mm512_permute_ps(fx.v, 0xaa)
+                         : _mm512_permute_ps(fx.v, 0xff);
+    quad[i] = _mm512_fmadd_ps(wx, _mm512_sub_ps(x1, x0), x0);
+  }
+  __m512 t0 = _mm512_unpacklo_ps(quad[0], quad[1]), t1 = _mm512_unpackhi_ps(quad[0], quad[1]);
+  __m512 t2 = _mm512_unpacklo_ps(quad[2], quad[3]), t3 = _mm512_unpackhi_ps(quad[2], quad[3]);
+  out[0].v = _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(t0), _mm512_castps_pd(t2)));
+  out[1].v = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(t0), _mm512_castps_pd(t2)));
+  out[2].v = _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(t1), _mm512_castps_pd(t3)));
+  out[3].v = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(t1), _mm512_castps_pd(t3)));
+}
+
+}  // namespace hp::HP_ISA_NS
