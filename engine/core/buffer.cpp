@@ -35,7 +35,9 @@ Buffer& Buffer::operator=(Buffer&& other) noexcept {
   return *this;
 }
 
-Buffer::~Buffer() { Free(); }
+Buffer::~Buffer() {
+  Free();
+}
 
 void Buffer::Free() {
   if (data_ == nullptr) return;

@@ -24,20 +24,28 @@ int CudaOrdinal(std::string_view id) {
 
 const char* IsaName(hp_isa isa) {
   switch (isa) {
-    case HP_ISA_AUTO: return "auto";
-    case HP_ISA_SCALAR: return "scalar";
-    case HP_ISA_AVX2: return "avx2";
-    case HP_ISA_AVX512: return "avx512";
+    case HP_ISA_AUTO:
+      return "auto";
+    case HP_ISA_SCALAR:
+      return "scalar";
+    case HP_ISA_AVX2:
+      return "avx2";
+    case HP_ISA_AVX512:
+      return "avx512";
   }
   return "unknown";
 }
 
 hp_isa ToHp(Isa isa) {
   switch (isa) {
-    case Isa::kAuto: return HP_ISA_AUTO;
-    case Isa::kScalar: return HP_ISA_SCALAR;
-    case Isa::kAvx2: return HP_ISA_AVX2;
-    case Isa::kAvx512: return HP_ISA_AVX512;
+    case Isa::kAuto:
+      return HP_ISA_AUTO;
+    case Isa::kScalar:
+      return HP_ISA_SCALAR;
+    case Isa::kAvx2:
+      return HP_ISA_AVX2;
+    case Isa::kAvx512:
+      return HP_ISA_AVX512;
   }
   return HP_ISA_AUTO;
 }
@@ -49,13 +57,18 @@ absl::Status FromHp(hp_status status) {
   const char* message = hp_last_error();
   const std::string text = message != nullptr && *message != '\0' ? message : hp_status_name(status);
   switch (status) {
-    case HP_STATUS_INVALID_ARGUMENT: return absl::InvalidArgumentError(text);
-    case HP_STATUS_OUT_OF_MEMORY: return absl::ResourceExhaustedError(text);
+    case HP_STATUS_INVALID_ARGUMENT:
+      return absl::InvalidArgumentError(text);
+    case HP_STATUS_OUT_OF_MEMORY:
+      return absl::ResourceExhaustedError(text);
     case HP_STATUS_NOT_IMPLEMENTED:
-    case HP_STATUS_UNSUPPORTED: return absl::UnimplementedError(text);
-    case HP_STATUS_DEVICE_ERROR: return absl::UnavailableError(text);
+    case HP_STATUS_UNSUPPORTED:
+      return absl::UnimplementedError(text);
+    case HP_STATUS_DEVICE_ERROR:
+      return absl::UnavailableError(text);
     case HP_STATUS_OK:
-    case HP_STATUS_INTERNAL: break;
+    case HP_STATUS_INTERNAL:
+      break;
   }
   return absl::InternalError(text);
 }
@@ -64,7 +77,8 @@ absl::StatusOr<std::shared_ptr<Device>> Device::Create(const DeviceOptions& opti
   const int ordinal = CudaOrdinal(options.id);
   if (options.id != "cpu" && ordinal < 0) return InvalidField("device", options.id, "must be cpu or cuda:N");
   if (options.threads < 0 || options.threads > kMaxThreads) {
-    return InvalidField("threads", options.threads, absl::StrCat("must be 0 (one per hardware thread) to ", kMaxThreads));
+    return InvalidField("threads", options.threads,
+                        absl::StrCat("must be 0 (one per hardware thread) to ", kMaxThreads));
   }
   hp_ctx_desc desc{};
   HP_INIT(desc);

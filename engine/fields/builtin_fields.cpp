@@ -30,6 +30,8 @@ const FieldRegistry& BuiltinFields() {
   return registry;
 }
 
-std::string FieldTypeOf(const io::Volume& volume) { return std::visit(TypeName{}, volume); }
+std::string FieldTypeOf(const io::Volume& volume) {
+  return std::visit(TypeName{}, volume);
+}
 
 }  // namespace dvren

@@ -56,7 +56,8 @@ std::string KeyOf(const Device* device, const PlanSpec& spec) {
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<const Plan>> PlanCache::Get(const std::shared_ptr<Device>& device, const PlanSpec& spec) {
+absl::StatusOr<std::shared_ptr<const Plan>> PlanCache::Get(const std::shared_ptr<Device>& device,
+                                                           const PlanSpec& spec) {
   const std::string key = KeyOf(device.get(), spec);
   // Front of the list is the most recent. Precondition: mutex_ is held.
   const auto find = [&]() -> std::shared_ptr<const Plan> {

@@ -34,7 +34,8 @@ absl::Status ValidateSpec(const PlanSpec& spec) {
                         absl::StrCat("bits outside 0x", absl::Hex(kAllAovs), " are unknown; leave them out"));
   }
   if (spec.tile < 0) return InvalidField("tile", spec.tile, "must be >= 0 pixels; 0 is the default");
-  if (spec.kernel_tile < 0) return InvalidField("kernel_tile", spec.kernel_tile, "must be >= 0 pixels; 0 is the default");
+  if (spec.kernel_tile < 0)
+    return InvalidField("kernel_tile", spec.kernel_tile, "must be >= 0 pixels; 0 is the default");
   if (!spec.camera.has_value()) {
     if (spec.roi.has_value()) return InvalidField("roi", "given", "needs a camera; leave it out for given rays");
     return absl::OkStatus();
@@ -56,8 +57,9 @@ absl::StatusOr<std::vector<Roi>> CutTiles(const Roi& roi, int edge) {
   const std::int64_t columns = (std::int64_t{roi.width} + edge - 1) / edge;
   const std::int64_t rows = (std::int64_t{roi.height} + edge - 1) / edge;
   if (columns * rows > kMaxTiles) {
-    return InvalidField("tile", edge, absl::StrCat("cuts the image into ", columns * rows, " tiles, more than ", kMaxTiles,
-                                                   "; use a larger one, or 0 for the default"));
+    return InvalidField("tile", edge,
+                        absl::StrCat("cuts the image into ", columns * rows, " tiles, more than ", kMaxTiles,
+                                     "; use a larger one, or 0 for the default"));
   }
   std::vector<Roi> tiles;
   tiles.reserve(static_cast<std::size_t>(columns * rows));
@@ -130,7 +132,9 @@ absl::StatusOr<std::size_t> LargestWorkspace(const hp_plan* plan, const std::vec
 
 }  // namespace
 
-Plan::~Plan() { hp_plan_destroy(plan_); }
+Plan::~Plan() {
+  hp_plan_destroy(plan_);
+}
 
 absl::StatusOr<std::shared_ptr<const Plan>> Planner::Make(const std::shared_ptr<Device>& device, const PlanSpec& spec) {
   DVREN_ASSIGN_OR_RETURN(std::shared_ptr<const Plan> plan, MakeUnowned(*device, spec));
@@ -166,7 +170,8 @@ absl::StatusOr<std::shared_ptr<const Plan>> Planner::MakeUnowned(const Device& d
   return std::shared_ptr<const Plan>(std::move(plan));
 }
 
-std::shared_ptr<const Plan> Planner::KeepDevice(const std::shared_ptr<Device>& device, std::shared_ptr<const Plan> plan) {
+std::shared_ptr<const Plan> Planner::KeepDevice(const std::shared_ptr<Device>& device,
+                                                std::shared_ptr<const Plan> plan) {
   struct Kept {
     std::shared_ptr<Device> device;  // declared first: destroyed after the plan
     std::shared_ptr<const Plan> plan;

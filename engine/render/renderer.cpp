@@ -19,7 +19,9 @@ constexpr std::int64_t kMaxRays = std::numeric_limits<std::int32_t>::max();
 constexpr double kMaxLatticeIndex = 16777216;  // 2^24: f32 counts exactly up to here
 constexpr double kUnitTolerance = 1e-3;
 
-DType DTypeOf(Precision precision) { return precision == Precision::kF64 ? DType::kF64 : DType::kF32; }
+DType DTypeOf(Precision precision) {
+  return precision == Precision::kF64 ? DType::kF64 : DType::kF32;
+}
 
 absl::StatusOr<Frame> AllocateFrame(Stream& stream, const PlanSpec& spec, std::int64_t height, std::int64_t width) {
   const DType dtype = DTypeOf(spec.precision);
@@ -123,7 +125,8 @@ absl::Status ValidateRays(const RayBatch& rays) {
     for (int c = 0; c < 3; ++c) {
       const double o = origins[3 * i + c], d = directions[3 * i + c];
       if (!std::isfinite(o)) return InvalidField(absl::StrCat("rays.origins[", i, "][", c, "]"), o, "must be finite");
-      if (!std::isfinite(d)) return InvalidField(absl::StrCat("rays.directions[", i, "][", c, "]"), d, "must be finite");
+      if (!std::isfinite(d))
+        return InvalidField(absl::StrCat("rays.directions[", i, "][", c, "]"), d, "must be finite");
       squared += d * d;
     }
     if (const double length = std::sqrt(squared); std::abs(length - 1) > kUnitTolerance) {
@@ -206,8 +209,11 @@ absl::Status ValidatePlanForScene(const Plan& plan, const Scene& scene) {
   // Rays through an unbounded field start at lattice index 0, and max_steps <= 2^24 ends them in time.
   const Instance& instance = scene.instances.front();
   const FieldInfo& info = instance.field->info();
-  if (info.unbounded) return absl::OkStatus();
   const Camera& camera = *plan.spec().camera;
+  if (info.unbounded) {
+    if (std::isfinite(camera.t_far)) return absl::OkStatus();
+    return InvalidField("camera.t_far", camera.t_far, "must be finite for a field with border clamp, which never ends");
+  }
   const Affine to_world = instance.object_to_world.After(info.local_to_world);
   double farthest = 0;
   for (int corner = 0; corner < 8; ++corner) {

@@ -8,7 +8,9 @@ namespace {
 
 using Shape = std::initializer_list<std::int64_t>;
 
-DType DTypeOf(Precision precision) { return precision == Precision::kF64 ? DType::kF64 : DType::kF32; }
+DType DTypeOf(Precision precision) {
+  return precision == Precision::kF64 ? DType::kF64 : DType::kF32;
+}
 
 absl::StatusOr<Tensor> Make(Stream& stream, DType dtype, Shape shape) {
   return Tensor::Allocate(stream, dtype, std::span(shape.begin(), shape.size()));

@@ -1,5 +1,5 @@
-// The staged path: rays, samples, integrals, images, each stored. The readable reference of the fused kernel, and the way
-// of batched fields. Sample memory is bounded by rendering rays in chunks.
+// The staged path: rays, samples, integrals, images, each stored. The readable reference of the fused kernel, and the
+// way of batched fields. Sample memory is bounded by rendering rays in chunks.
 #pragma once
 
 #include <cstddef>

@@ -71,7 +71,8 @@ absl::Status ValidateCamera(const Camera& camera) {
   }
   for (int i = 0; i < 12; ++i) {
     const double value = camera.camera_to_world().m[i];
-    if (!std::isfinite(value)) return InvalidField(absl::StrCat("camera.camera_to_world[", i, "]"), value, "must be finite");
+    if (!std::isfinite(value))
+      return InvalidField(absl::StrCat("camera.camera_to_world[", i, "]"), value, "must be finite");
   }
   if (const double det = NormalizedDeterminant(camera.camera_to_world()); !(std::abs(det) > kMinPoseDeterminant)) {
     return InvalidField("camera.camera_to_world", absl::StrCat("axes of normalised determinant ", det),

@@ -33,7 +33,8 @@ absl::Status CheckTransfer(const std::string& field, const TransferFunction& tra
     const std::string knot = absl::StrCat(field, ".density[", i, "]");
     if (!std::isfinite(transfer.density[i])) return InvalidField(knot, transfer.density[i], "must be finite");
     if (i > 0 && !(transfer.density[i] > transfer.density[i - 1])) {
-      return InvalidField(knot, transfer.density[i], absl::StrCat("must be above the one before, ", transfer.density[i - 1]));
+      return InvalidField(knot, transfer.density[i],
+                          absl::StrCat("must be above the one before, ", transfer.density[i - 1]));
     }
     DVREN_RETURN_IF_ERROR(CheckColor(absl::StrCat(field, ".rgb[", i, "]"), transfer.rgb[i]));
   }
@@ -55,7 +56,8 @@ absl::Status CheckInstanceColor(const std::string& name, const Instance& instanc
   const auto& rgb = std::get<std::array<double, 3>>(instance.color);
   DVREN_RETURN_IF_ERROR(CheckColor(absl::StrCat(name, ".color"), rgb));
   if (own_color && rgb != std::array<double, 3>{1, 1, 1}) {
-    return InvalidField(absl::StrCat(name, ".color"), absl::StrCat("(", rgb[0], ", ", rgb[1], ", ", rgb[2], ")"), remedy);
+    return InvalidField(absl::StrCat(name, ".color"), absl::StrCat("(", rgb[0], ", ", rgb[1], ", ", rgb[2], ")"),
+                        remedy);
   }
   return absl::OkStatus();
 }

@@ -64,8 +64,8 @@ Errors Compare(Stream& stream, const GoldenCase& golden, RenderPath path, Precis
   for (const GoldenPixel& pixel : golden.pixels) {
     const std::size_t i = static_cast<std::size_t>(pixel.y) * golden.camera.width + pixel.x;
     for (std::size_t c = 0; c < 3; ++c) errors.rgb = std::max(errors.rgb, std::abs(rgb[3 * i + c] - pixel.rgb[c]));
-    errors.opacity = std::max({errors.opacity, std::abs(opacity[i] - pixel.opacity),
-                               std::abs(1 - transmittance[i] - pixel.opacity)});
+    errors.opacity = std::max(
+        {errors.opacity, std::abs(opacity[i] - pixel.opacity), std::abs(1 - transmittance[i] - pixel.opacity)});
     if (pixel.opacity > 1e-4) {
       errors.depth_relative = std::max(errors.depth_relative, std::abs(depth[i] - pixel.depth) / pixel.depth);
     }

@@ -21,7 +21,8 @@ GoldenField FieldOf(const json& j) {
   field.clamp = j.at("border") == "clamp";
   field.color = j.at("color").get<std::array<double, 3>>();
   const std::int64_t values = field.shape[0] * field.shape[1] * field.shape[2] * field.shape[3];
-  if (values != static_cast<std::int64_t>(field.values.size())) throw std::runtime_error("field.values: not of its shape");
+  if (values != static_cast<std::int64_t>(field.values.size()))
+    throw std::runtime_error("field.values: not of its shape");
   return field;
 }
 

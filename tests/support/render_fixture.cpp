@@ -5,7 +5,9 @@
 
 namespace dvren::test {
 
-void Fail(const absl::Status& status) { throw std::runtime_error(status.ToString()); }
+void Fail(const absl::Status& status) {
+  throw std::runtime_error(status.ToString());
+}
 
 void Check(const absl::Status& status) {
   if (!status.ok()) Fail(status);

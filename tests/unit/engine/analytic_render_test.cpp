@@ -38,16 +38,17 @@ TEST_CASE("A homogeneous slab has opacity 1 - exp(-sigma L), wherever the lattic
   rays.Add({-1, 1, 1}, {1, 0, 0});
   rays.Add({1, 5, 0.3}, {0, -1, 0});
   const double d = 1 / std::sqrt(3.0);
-  rays.Add({-1, -1, -1}, {d, d, d});         // corner to corner
-  rays.Add({1, 1, 1}, {0, 0, 1});            // from inside
-  rays.Add({-1, 1, 1}, {1, 0, 0}, 1.25);     // t_near inside the box
-  rays.Add({-1, 1, 1}, {1, 0, 0}, 0, 1.125); // t_far inside the box
-  rays.Add({-1, 3, 1}, {1, 0, 0});           // past the box
-  rays.Add({3, 1, 1}, {1, 0, 0});            // box behind
+  rays.Add({-1, -1, -1}, {d, d, d});          // corner to corner
+  rays.Add({1, 1, 1}, {0, 0, 1});             // from inside
+  rays.Add({-1, 1, 1}, {1, 0, 0}, 1.25);      // t_near inside the box
+  rays.Add({-1, 1, 1}, {1, 0, 0}, 0, 1.125);  // t_far inside the box
+  rays.Add({-1, 3, 1}, {1, 0, 0});            // past the box
+  rays.Add({3, 1, 1}, {1, 0, 0});             // box behind
   const double length[8] = {2, 2, 2 * std::sqrt(3.0), 1, 1.75, 0.125, 0, 0};
   const Frame frame = rays.Render(stream, scene, Spec(how, dt), how.path);
-  const std::vector<double> opacity = Values(stream, frame.opacity), transmittance = Values(stream, frame.transmittance),
-                            rgb = Values(stream, frame.rgb), hit = Values(stream, frame.hit);
+  const std::vector<double> opacity = Values(stream, frame.opacity),
+                            transmittance = Values(stream, frame.transmittance), rgb = Values(stream, frame.rgb),
+                            hit = Values(stream, frame.hit);
   for (std::size_t i = 0; i < 8; ++i) {
     INFO("ray " << i << ", sigma " << sigma << ", dt " << dt);
     const double answer = -std::expm1(-sigma * length[i]), tolerance = how.Pick(1e-6, 1e-13);
@@ -111,9 +112,10 @@ TEST_CASE("A Gaussian blob has the optical depth of its erf") {
   Stream stream = Get(Cpu()->CreateStream());
   constexpr int kN = 65;  // odd: the middle voxel is centred on the axis
   const double s = 0.6, peak = 1.3;
-  const Scene scene = SceneOf(stream, Dense({kN, kN, kN, 1}, Box{{-3, -3, -3}, {3, 3, 3}}, [&](double x, double y, double z, int) {
-                                return peak * std::exp(-(x * x + y * y + z * z) / (2 * s * s));
-                              }));
+  const Scene scene =
+      SceneOf(stream, Dense({kN, kN, kN, 1}, Box{{-3, -3, -3}, {3, 3, 3}}, [&](double x, double y, double z, int) {
+                return peak * std::exp(-(x * x + y * y + z * z) / (2 * s * s));
+              }));
   const double voxel = 6.0 / kN;
   // Along lines through voxel centres trilinear values are linear pieces, whose integral is the trapezoid rule, which
   // converges faster than any power for a Gaussian; half-voxel segments between centres take its pieces exactly.
@@ -177,10 +179,10 @@ TEST_CASE("A ray in a face or along an edge of the box is inside, one beside it 
   Stream stream = Get(Cpu()->CreateStream());
   const Scene scene = SceneOf(stream, Constant(1, kBox));
   Rays rays;
-  rays.Add({-1, 0, 1}, {1, 0, 0});       // in a face
-  rays.Add({-1, 0, 0}, {1, 0, 0});       // along the lower edge
-  rays.Add({3, 2, 2}, {-1, 0, 0});       // along the upper edge, backwards
-  rays.Add({-1, -1e-3, 0}, {1, 0, 0});   // just beside
+  rays.Add({-1, 0, 1}, {1, 0, 0});      // in a face
+  rays.Add({-1, 0, 0}, {1, 0, 0});      // along the lower edge
+  rays.Add({3, 2, 2}, {-1, 0, 0});      // along the upper edge, backwards
+  rays.Add({-1, -1e-3, 0}, {1, 0, 0});  // just beside
   rays.Add({-1, 2.001, 0}, {1, -0.0, 0.0});
   const std::vector<double> opacity = Values(stream, rays.Render(stream, scene, Spec(how, 0.1), how.path).opacity);
   const double full = -std::expm1(-2.0);

@@ -44,8 +44,10 @@ TEST_CASE("Good cameras of every model pass") {
 TEST_CASE("Camera refusals name field, value and remedy") {
   CHECK(Refusal([](Camera& c) { c.width = 0; }) == "camera.width = 0: must be 1 to 32768 pixels");
   CHECK(Refusal([](Camera& c) { c.height = 32769; }) == "camera.height = 32769: must be 1 to 32768 pixels");
-  CHECK(Refusal([](Camera& c) { c.model = PinholeModel{.fx = 0, .fy = 1}; }) == "camera.fx = 0: must be finite and > 0");
-  CHECK(Refusal([](Camera& c) { c.model = PinholeModel{.fx = 1, .fy = -1}; }) == "camera.fy = -1: must be finite and > 0");
+  CHECK(Refusal([](Camera& c) { c.model = PinholeModel{.fx = 0, .fy = 1}; }) ==
+        "camera.fx = 0: must be finite and > 0");
+  CHECK(Refusal([](Camera& c) { c.model = PinholeModel{.fx = 1, .fy = -1}; }) ==
+        "camera.fy = -1: must be finite and > 0");
   CHECK(Refusal([](Camera& c) { std::get<PinholeModel>(c.model).cx = kNan; }) == "camera.cx = nan: must be finite");
   CHECK(Refusal([](Camera& c) { std::get<PinholeModel>(c.model).p2 = kNan; }) ==
         "camera.distortion.p2 = nan: must be finite");
@@ -85,7 +87,9 @@ Vec3 Column(const Camera& camera, int j) {
   const auto& m = camera.camera_to_world().m;
   return {m[j], m[4 + j], m[8 + j]};
 }
-double Dot(const Vec3& a, const Vec3& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
+double Dot(const Vec3& a, const Vec3& b) {
+  return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+}
 
 TEST_CASE("The orbit camera stands where azimuth and elevation say and looks at the centre") {
   const Box box{{-1, 2, 3}, {3, 4, 9}};
@@ -95,7 +99,8 @@ TEST_CASE("The orbit camera stands where azimuth and elevation say and looks at 
   REQUIRE(ValidateCamera(camera).ok());
   const double a = azimuth * std::numbers::pi / 180, e = elevation * std::numbers::pi / 180;
   const Vec3 away{std::cos(e) * std::sin(a), std::sin(e), std::cos(e) * std::cos(a)};
-  const Vec3 position = Column(camera, 3), right = Column(camera, 0), down = Column(camera, 1), forward = Column(camera, 2);
+  const Vec3 position = Column(camera, 3), right = Column(camera, 0), down = Column(camera, 1),
+             forward = Column(camera, 2);
   for (int i = 0; i < 3; ++i) {
     CHECK(position[i] == Approx(centre[i] + 7 * away[i]).margin(1e-12));
     CHECK(forward[i] == Approx(-away[i]).margin(1e-12));

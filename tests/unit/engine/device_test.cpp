@@ -12,7 +12,9 @@ namespace {
 
 using Catch::Matchers::Contains;
 
-std::string MessageOf(const absl::Status& status) { return std::string(status.message()); }
+std::string MessageOf(const absl::Status& status) {
+  return std::string(status.message());
+}
 
 TEST_CASE("An unknown device id is refused by name") {
   for (const char* id : {"", "gpu", "cuda", "cuda:", "cuda:-1", "cuda:1x", "CPU"}) {

@@ -12,11 +12,15 @@ namespace {
 
 using Catch::Matchers::Contains;
 
-io::DenseVolume Small() { return Constant(1, Box{{0, 0, 0}, {1, 2, 3}}); }
+io::DenseVolume Small() {
+  return Constant(1, Box{{0, 0, 0}, {1, 2, 3}});
+}
 io::DenseVolume Grid(std::int64_t nz, std::int64_t ny, std::int64_t nx, std::int64_t channels) {
   return Dense({nz, ny, nx, channels}, Box{}, [](double, double, double, int) { return 0.5; });
 }
-float* ValuesOf(io::DenseVolume& volume) { return reinterpret_cast<float*>(volume.values.data()); }
+float* ValuesOf(io::DenseVolume& volume) {
+  return reinterpret_cast<float*>(volume.values.data());
+}
 
 // The message with which the volume is refused.
 std::string Refusal(const io::Volume& volume) {
@@ -43,7 +47,8 @@ TEST_CASE("A factory refuses the other kind of volume") {
 }
 
 TEST_CASE("A field tells what it is") {
-  io::DenseVolume volume = Dense({4, 5, 10, 4}, Box{{-1, 0, 0}, {1, 2, 8}}, [](double, double, double, int) { return 1; });
+  io::DenseVolume volume =
+      Dense({4, 5, 10, 4}, Box{{-1, 0, 0}, {1, 2, 8}}, [](double, double, double, int) { return 1; });
   volume.local_to_world.m = {0, -2, 0, 10, 2, 0, 0, 20, 0, 0, 2, 30};  // a quarter turn about z, twice the size
   Stream stream = Get(Cpu()->CreateStream());
   const auto field = Get(CreateField(stream, volume));

@@ -197,7 +197,8 @@ TEST_CASE("Ray ids are the keys of stratified sampling") {
     same.push_back((std::int64_t{1} << 40) + 5);
   }
   RayBatch batch{.count = kCount, .origins = origins.data(), .directions = directions.data()};
-  const std::vector<double> by_default = Values(stream, Get(Renderer(path).RenderRays(stream, *plan, scene, batch)).rgb);
+  const std::vector<double> by_default =
+      Values(stream, Get(Renderer(path).RenderRays(stream, *plan, scene, batch)).rgb);
   batch.ids = index.data();
   CHECK(Values(stream, Get(Renderer(path).RenderRays(stream, *plan, scene, batch)).rgb) == by_default);
   CHECK(by_default[0] != by_default[3]);
@@ -278,7 +279,8 @@ TEST_CASE("Pixels outside the lens show the background and are counted") {
   const RenderPath path = GENERATE(RenderPath::kFused, RenderPath::kStaged);
   Stream stream = Get(Cpu()->CreateStream());
   PlanSpec spec = Spec();
-  spec.camera->model = FisheyeModel{.fx = 8, .fy = 8, .cx = 30.5, .cy = 23.5};  // the radius of theta = pi is 25.1 pixels
+  spec.camera->model =
+      FisheyeModel{.fx = 8, .fy = 8, .cx = 30.5, .cy = 23.5};  // the radius of theta = pi is 25.1 pixels
   const auto& m = spec.camera->camera_to_world().m;
   const Box around{{m[3] - 1, m[7] - 1, m[11] - 1}, {m[3] + 1, m[7] + 1, m[11] + 1}};
   const Frame frame = Render(stream, SceneOf(stream, Constant(1, around)), spec, path);
@@ -374,7 +376,8 @@ TEST_CASE("Images need a camera, and given rays need none") {
   const auto with = Get(Planner::Make(Cpu(), spec));
   spec.camera.reset();
   const auto without = Get(Planner::Make(Cpu(), spec));
-  CHECK_THAT(std::string(Renderer().Render(stream, *without, scene).status().message()), Contains("plan.camera = none"));
+  CHECK_THAT(std::string(Renderer().Render(stream, *without, scene).status().message()),
+             Contains("plan.camera = none"));
   const float origin[3] = {-2, 0, 0}, direction[3] = {1, 0, 0};
   const RayBatch batch{.count = 1, .origins = origin, .directions = direction};
   CHECK_THAT(std::string(Renderer().RenderRays(stream, *with, scene, batch).status().message()),

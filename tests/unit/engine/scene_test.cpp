@@ -40,8 +40,9 @@ TEST_CASE("Instance refusals name field, value and remedy") {
   CHECK(Refusal([](Scene& s) { s.instances[0].object_to_world.m[3] = kNan; }) ==
         "scene.instances[0].object_to_world[3] = nan: must be finite");
   CHECK_THAT(Refusal([](Scene& s) { s.instances[0].object_to_world.m[0] = 0; }), Contains("must be invertible"));
-  CHECK(Refusal([](Scene& s) { s.instances[0].color = std::array<double, 3>{1, kNan, 1}; }) ==
-        "scene.instances[0].color[1] = nan: must be finite");
+  CHECK(Refusal([](Scene& s) {
+          s.instances[0].color = std::array<double, 3>{1, kNan, 1};
+        }) == "scene.instances[0].color[1] = nan: must be finite");
 }
 
 TEST_CASE("Transfer functions have 1 to 256 ascending knots with a colour each") {
@@ -65,7 +66,8 @@ TEST_CASE("A colour for a field that has its own is refused, not dropped") {
   Scene scene = SceneOf(stream, Blobs(4));
   CHECK(ValidateScene(scene).ok());
   scene.instances[0].color = std::array<double, 3>{1, 0, 0};
-  CHECK_THAT(std::string(ValidateScene(scene).message()), Contains("color = (1, 0, 0)") && Contains("colours of its own"));
+  CHECK_THAT(std::string(ValidateScene(scene).message()),
+             Contains("color = (1, 0, 0)") && Contains("colours of its own"));
   scene.instances[0].color = TransferFunction{{0.5}, {{1, 0, 0}}};
   CHECK_THAT(std::string(ValidateScene(scene).message()), Contains("transfer"));
 }
