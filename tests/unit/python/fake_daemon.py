@@ -46,6 +46,7 @@ class FakeDaemon:
         self.wrong_tile = None  # called with each tile before it is sent
         self.cancelled = threading.Event()
         self.chunk_sizes = []
+        self.checksums = []
         self.server = grpc.server(futures.ThreadPoolExecutor(max_workers=8))
         self.server.add_generic_rpc_handlers((_Handlers(self),))
         port = self.server.add_insecure_port(address)
@@ -129,7 +130,7 @@ class FakeDaemon:
             field, _ = self.fields[self.created[header.request_id]]
             return fields.UploadFieldResponse(field=field)
         name = header.upload or f"uploads/{len(self.uploads) + 1}"
-        context.send_initial_metadata((("x-request-id", "req-7"), ("x-dvren-upload", name)))
+        context.send_initial_metadata((("x-request-id", "req-7"), ("dvren-upload", name)))
         data = self.uploads.setdefault(name, bytearray())
         limit = self.break_upload_after.pop(0) if self.break_upload_after else None
         for request in requests:
@@ -138,6 +139,7 @@ class FakeDaemon:
                 raise Abort(grpc.StatusCode.INVALID_ARGUMENT, f"chunk.offset = {chunk.offset}: must be {len(data)}")
             data += chunk.data
             self.chunk_sizes.append(len(chunk.data))
+            self.checksums.append(chunk.crc32c if chunk.HasField("crc32c") else None)
             if limit is not None and len(data) >= limit:
                 if self.forget_uploads:
                     self.uploads.clear()

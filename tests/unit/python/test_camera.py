@@ -56,7 +56,7 @@ def test_json_and_message_give_the_same_camera_back(lens, tmp_path):
         ({"camera_to_world": [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}, "camera.camera_to_world = .*: must be 12"),
         ({"camera_to_world": np.arange(12.0).tolist()}, "camera.camera_to_world = .*: must be three rows of four"),
         ({"camera_to_world": [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1]]}, "camera.camera_to_world = .*: must be 12"),
-        ({"t_near": 2, "t_far": 1}, "camera.t_near = 2.0, t_far = 1.0: need 0 <= t_near <= t_far"),
+        ({"t_near": 2, "t_far": 1}, "camera.t_near = 2.0, t_far = 1.0: need 0 <= t_near < t_far"),
         ({"t_near": -1}, "camera.t_near = -1.0, t_far = inf: need"),
     ],
 )
@@ -70,6 +70,10 @@ def test_a_wrong_camera_is_refused_by_field_value_and_remedy(change, message):
 def test_missing_keys_and_bad_files_are_refused(tmp_path):
     with pytest.raises(dvren.InvalidArgumentError, match="camera.width = absent: is required"):
         dvren.Camera.from_json({"camera_to_world": POSE})
+    short = {key: value for key, value in PINHOLE.items() if key not in ("width", "height")}
+    assert dvren.Camera.from_json(short, 8, 6) == dvren.Camera.from_json(PINHOLE)
+    with pytest.raises(dvren.InvalidArgumentError, match="height = 7: leave it out: the camera says 6"):
+        dvren.Camera.from_json(PINHOLE, 8, 7)
     path = tmp_path / "cam.json"
     path.write_text("{")
     with pytest.raises(dvren.InvalidArgumentError, match="cam.json: is no JSON"):

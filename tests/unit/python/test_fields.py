@@ -1,5 +1,7 @@
 """client.fields against the fake daemon: lists, uploads that resume, imports, downloads that resume."""
 
+import types
+
 import numpy as np
 import pytest
 
@@ -28,6 +30,14 @@ def test_an_uploaded_array_comes_back_bit_for_bit(client, daemon):
     again = client.fields.download("cloud")
     assert again.dtype == np.float32
     np.testing.assert_array_equal(again[..., 0], GRID)
+
+
+@pytest.mark.parametrize("installed", [False, True])
+def test_chunks_carry_a_checksum_where_the_package_for_it_is_installed(client, daemon, monkeypatch, installed):
+    checksum = types.SimpleNamespace(value=len)
+    monkeypatch.setattr("dvren.fields.google_crc32c", checksum if installed else None)
+    client.fields.upload("cloud", GRID[:10])
+    assert daemon.checksums == [GRID[:10].nbytes if installed else None]
 
 
 def test_values_of_any_memory_layout_are_sent_in_c_order(client):

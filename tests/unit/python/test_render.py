@@ -109,7 +109,9 @@ def test_an_orbit_turns_around_the_fields_box(client, daemon):
     result = client.render("smoke", orbit=(-10, 5, 7.5), width=50, height=40)
     assert result.camera == dvren.Camera.orbit((0, 0, 0, 2, 2, 2), -10, 5, 7.5, 50, 40)
     result = client.render("smoke", height=30)
-    assert result.camera == dvren.Camera.orbit((0, 0, 0, 2, 2, 2), height=30)
+    assert result.camera == dvren.Camera.orbit((0, 0, 0, 2, 2, 2), width=30, height=30)
+    result = client.render("smoke", fov_deg=30)
+    assert result.camera == dvren.Camera.orbit((0, 0, 0, 2, 2, 2), fov_deg=30)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +132,9 @@ def test_an_orbit_turns_around_the_fields_box(client, daemon):
         ({"transfer": {"density": [1, 2], "rgb": [[1, 1, 1]]}}, "transfer.rgb = 1 colours: must be 2"),
         ({"roi": (1, 2, 3)}, "roi = .*: must be"),
         ({"orbit": (1, 2)}, r"orbit = \(1, 2\): leave it out: the camera says it"),
-        ({"width": 5}, "width = 5: leave it out"),
+        ({"fov_deg": 20}, "fov_deg = 20: leave it out: the camera says it"),
+        ({"width": 5}, "width = 5: leave it out: the camera says 50"),
+        ({"camera": None, "width": 0}, "size = 0x0: must be at least 1x1"),
         ({"camera": None, "orbit": (1,)}, "orbit = .*: must be .azimuth, elevation"),
     ],
 )

@@ -88,8 +88,8 @@ class Camera:
         put("distortion", {k: numbers(f"camera.distortion.{k}", v, 1)[0] for k, v in self.distortion.items()})
         put("t_near", numbers("camera.t_near", self.t_near, 1)[0])
         put("t_far", math.inf if self.t_far == math.inf else numbers("camera.t_far", self.t_far, 1)[0])
-        if not 0 <= self.t_near <= self.t_far:
-            raise invalid("camera.t_near", f"{self.t_near}, t_far = {self.t_far}", "need 0 <= t_near <= t_far")
+        if not 0 <= self.t_near < self.t_far:
+            raise invalid("camera.t_near", f"{self.t_near}, t_far = {self.t_far}", "need 0 <= t_near < t_far")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Camera) and self.to_json() == other.to_json()
@@ -97,8 +97,13 @@ class Camera:
     __hash__ = None  # type: ignore[assignment]
 
     @classmethod
-    def from_json(cls, source: Mapping[str, Any] | str | os.PathLike[str]) -> Camera:
-        """From a dict, or the path of a `cam.json`. Unknown keys are errors."""
+    def from_json(
+        cls, source: Mapping[str, Any] | str | os.PathLike[str], width: int | None = None, height: int | None = None
+    ) -> Camera:
+        """From a dict, or the path of a `cam.json`. Unknown keys are errors.
+
+        width and height fill in what it leaves out; where they contradict it, its intrinsics would not fit.
+        """
         where = "camera"
         if not isinstance(source, Mapping):
             where = os.fspath(source)
@@ -113,6 +118,10 @@ class Camera:
         for key in source:
             if key not in known:
                 raise invalid(f"camera.{key}", source[key], f"unknown key; known are {', '.join(sorted(known))}")
+        source = dict(source)
+        for key, value in (("width", width), ("height", height)):
+            if value is not None and source.setdefault(key, value) != value:
+                raise invalid(key, value, f"leave it out: the camera says {source[key]}")
         for key in ("width", "height", "camera_to_world"):
             if key not in source:
                 raise invalid(f"camera.{key}", "absent", "is required")
@@ -156,25 +165,25 @@ class Camera:
         Azimuth about +y from +z, elevation up; `distance` from the centre in world units, by default such that the
         box's bounding sphere is seen whole. fov_deg is vertical.
         """
-        corners = np.reshape(numbers("box", box, 6), (2, 3))
+        low, high = np.reshape(numbers("box", box, 6), (2, 3))
         (az,), (el,) = numbers("orbit azimuth", azimuth_deg, 1), numbers("orbit elevation", elevation_deg, 1)
         if not 0 < fov_deg < 180:
             raise invalid("fov_deg", fov_deg, "must be between 0 and 180 degrees")
         if min(width, height) < 1:
             raise invalid("size", f"{width}x{height}", "must be at least 1x1 pixels")
-        tangent = math.tan(math.radians(fov_deg) / 2)
+        half_fov = math.radians(fov_deg) / 2
         if distance is None:
-            # In a portrait image the narrower, horizontal field of view decides.
-            half = math.atan(tangent * min(1.0, width / height))
-            distance = float(np.linalg.norm(corners[1] - corners[0])) / 2 / math.sin(half)
+            # A sphere of radius r fits a cone of half angle a from r / sin(a); the narrower side of the image decides.
+            half_angle = min(half_fov, math.atan(math.tan(half_fov) * width / height))
+            distance = math.hypot(*(high - low)) / 2 / math.sin(half_angle)
         elif not 0 < distance < math.inf:
             raise invalid("orbit distance", distance, "must be > 0; leave it out to see the whole box")
         az, el = math.radians(az), math.radians(el)
-        back = np.array([math.sin(az) * math.cos(el), math.sin(el), math.cos(az) * math.cos(el)])
         right = np.array([math.cos(az), 0.0, -math.sin(az)])  # stays defined at the poles
-        position = corners.mean(axis=0) + distance * back
-        focal = height / 2 / tangent
-        pose = np.stack([right, np.cross(-back, right), -back, position], axis=1)
+        forward = -np.array([math.cos(el) * math.sin(az), math.sin(el), math.cos(el) * math.cos(az)])
+        position = (low + high) / 2 - distance * forward
+        focal = height / 2 / math.tan(half_fov)
+        pose = np.stack([right, np.cross(forward, right), forward, position], axis=1)
         return cls(width, height, pose, fx=focal, fy=focal)
 
     def _to_message(self) -> scene.Camera:

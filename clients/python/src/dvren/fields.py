@@ -32,7 +32,7 @@ except ImportError:  # optional: without it chunks travel without a checksum of 
 Progress = Callable[[int, int], None]
 
 _CHUNK_BYTES = 1 << 20
-_UPLOAD_KEY = "x-dvren-upload"  # initial metadata in which the daemon names an upload, so that it can be resumed
+_UPLOAD_KEY = "dvren-upload"  # initial metadata in which the daemon names an upload, so that it can be resumed
 _MAX_ATTEMPTS = 6  # connections tried without a byte gained in between
 _RETRY_DELAY_S = 0.2  # before the second attempt; doubles up to _RETRY_DELAY_MAX_S
 _RETRY_DELAY_MAX_S = 5.0

@@ -34,6 +34,7 @@ _AOVS = {
 }
 _SAMPLINGS = {"fixed": scene.SAMPLING_MODE_FIXED, "stratified": scene.SAMPLING_MODE_STRATIFIED}
 _PRECISIONS = {"f32": common.PRECISION_F32, "f64": common.PRECISION_F64}
+_DEFAULT_EDGE = 1024  # of the daemon's default camera, too
 # 64 Ki rays of f32 are 2.6 MB with everything given; of f64, half as many fit the daemon's 4 MiB.
 _RAYS_PER_REQUEST = {"f32": 1 << 16, "f64": 1 << 15}
 
@@ -318,25 +319,27 @@ def _camera(
     fov_deg: float | None,
 ) -> Camera | None:
     """None: the daemon's default, which is the default orbit at 1024 x 1024."""
-    view = {"orbit": orbit, "width": width, "height": height, "fov_deg": fov_deg}
-    given = {name: value for name, value in view.items() if value is not None}
     if camera is not None:
-        for name, value in given.items():
-            raise invalid(name, value, "leave it out: the camera says it")
-        return camera if isinstance(camera, Camera) else Camera.from_json(camera)
-    if not given:
+        for name, value in (("orbit", orbit), ("fov_deg", fov_deg)):
+            if value is not None:
+                raise invalid(name, value, "leave it out: the camera says it")
+        return Camera.from_json(camera.to_json() if isinstance(camera, Camera) else camera, width, height)
+    if orbit is None and width is None and height is None and fov_deg is None:
         return None
     angles = (30.0, 20.0) if orbit is None else tuple(orbit)
     if len(angles) not in (2, 3):
         raise invalid("orbit", orbit, "must be (azimuth, elevation) or (azimuth, elevation, distance)")
+    # One edge alone means a square image.
+    width = width if width is not None else _DEFAULT_EDGE if height is None else height
+    height = width if height is None else height
     box = (field if isinstance(field, Field) else Fields(connection).get(field)).box
     return Camera.orbit(
         box,
         angles[0],
         angles[1],
         angles[2] if len(angles) == 3 else None,
-        1024 if width is None else width,
-        1024 if height is None else height,
+        width,
+        height,
         40.0 if fov_deg is None else fov_deg,
     )
 
