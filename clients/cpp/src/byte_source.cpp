@@ -24,7 +24,7 @@ class FileSource final : public ByteSource {
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) return absl::ErrnoToStatus(errno, absl::StrCat("file = ", path_, ": cannot be read"));
       if (n == 0) {
-        return absl::AbortedError(absl::StrCat("file = ", path_, ": became shorter while it was sent; send it again"));
+        return absl::FailedPreconditionError(absl::StrCat("file = ", path_, ": became shorter while it was sent; send it again"));
       }
       offset += static_cast<std::uint64_t>(n);
       out = out.subspan(static_cast<std::size_t>(n));

@@ -15,7 +15,7 @@ class ByteSource {
  public:
   virtual ~ByteSource() = default;
   [[nodiscard]] virtual std::uint64_t size() const = 0;
-  // Fills `out` from `offset`, all of it. ABORTED when a file became shorter since it was opened.
+  // Fills `out` from `offset`, all of it. FAILED_PRECONDITION when a file became shorter since it was opened.
   [[nodiscard]] virtual absl::Status Read(std::uint64_t offset, std::span<char> out) const = 0;
 };
 

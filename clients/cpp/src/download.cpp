@@ -32,7 +32,7 @@ class Downloader {
       const absl::Status status = Attempt();
       if (status.ok()) break;
       if (offset_ > before) retry_.Progressed();
-      if (!retry_.Again(status)) return status;
+      if (!retry_.Again(absl::IsUnavailable(status))) return status;
     }
     if (!field_ || offset_ != field_->payload_bytes()) {
       return absl::DataLossError(absl::StrCat("field = ", name_, ": the daemon sent ", offset_, " of ",

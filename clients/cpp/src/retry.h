@@ -19,9 +19,9 @@ class Retry {
     attempts_ = 0;
     delay_ = first_delay_;
   }
-  // After a failed attempt: waits and gives true where another one may help.
-  [[nodiscard]] bool Again(const absl::Status& status) {
-    if (!absl::IsUnavailable(status) || ++attempts_ >= max_attempts_) return false;
+  // After a failed attempt that may pass: waits, and gives true while there are attempts and time left.
+  [[nodiscard]] bool Again(bool may_pass) {
+    if (!may_pass || ++attempts_ >= max_attempts_) return false;
     if (deadline_ && std::chrono::system_clock::now() + delay_ >= *deadline_) return false;
     std::this_thread::sleep_for(delay_);
     delay_ = std::min(2 * delay_, std::chrono::milliseconds(5000));

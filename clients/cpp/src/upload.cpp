@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::uint64_t kChunkBytes = std::uint64_t{1} << 20;
 // Initial metadata in which the daemon names an upload as soon as it has begun, so that it can be resumed.
-constexpr char kUploadKey[] = "x-dvren-upload";
+constexpr char kUploadKey[] = "dvren-upload";
 
 class Uploader {
  public:
@@ -36,12 +36,18 @@ class Uploader {
       if (field.ok()) return field;
       // The daemon may still be starting again when it is asked where to go on.
       for (absl::Status status = field.status(); !status.ok(); status = FindOffset()) {
-        if (!retry_.Again(status)) return field.status();
+        if (!retry_.Again(MayPass(status))) return field.status();
       }
     }
   }
 
  private:
+  // Whether another attempt may do better: a lost connection, a chunk damaged on its way, or, once one connection was lost,
+  // a daemon that still waits for the rest on it.
+  [[nodiscard]] bool MayPass(const absl::Status& status) const {
+    return absl::IsUnavailable(status) || absl::IsDataLoss(status) || (absl::IsAborted(status) && resuming_);
+  }
+
   absl::StatusOr<v1::Field> Attempt() {
     grpc::ClientContext context;
     connection_.Prepare(context, deadline_);
@@ -85,23 +91,22 @@ class Uploader {
 
   // Where to go on: what the daemon has. Where it knows nothing of the upload (any more), from the beginning.
   absl::Status FindOffset() {
-    const std::uint64_t before = offset_;
-    offset_ = 0;
-    if (header_.upload().empty()) return absl::OkStatus();
+    resuming_ = true;
     grpc::ClientContext context;
     connection_.Prepare(context, deadline_);
     v1::GetUploadRequest request;
-    request.set_name(header_.upload());
+    // The request's id names the upload as well, should its own name not have come through.
+    request.set_name(header_.upload().empty() ? header_.request_id() : header_.upload());
     v1::Upload upload;
     const absl::Status status = connection_.ToAbsl(connection_.fields->GetUpload(&context, request, &upload), context);
-    if (absl::IsUnavailable(status)) {
-      offset_ = before;
-      return status;
-    }
+    if (absl::IsUnavailable(status)) return status;
+    const std::uint64_t before = offset_;
     if (status.ok() && upload.received_bytes() <= source_.size()) {
+      header_.set_upload(upload.name());
       offset_ = upload.received_bytes();
     } else {
       header_.clear_upload();
+      offset_ = 0;
     }
     if (offset_ > before) retry_.Progressed();
     return absl::OkStatus();
@@ -114,6 +119,7 @@ class Uploader {
   Retry retry_;
   v1::UploadHeader header_;
   std::uint64_t offset_ = 0;  // what the daemon is known to have
+  bool resuming_ = false;     // a connection was lost
 };
 
 absl::StatusOr<v1::Field> Upload(Connection& connection, const ByteSource& source, const UploadOptions& options,

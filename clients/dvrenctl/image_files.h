@@ -1,0 +1,21 @@
+// Renders as files. The extension chooses the format: .png, .exr, .npy, .npz.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "dvren/client/render.h"
+#include "dvren/core/status.h"
+
+namespace dvren::ctl {
+
+// Whether a file of this name can hold these AOVs (RGB is always held); INVALID_ARGUMENT says which format can.
+// `bits` (0: not given) goes with .png alone: 8 or 16.
+[[nodiscard]] absl::Status CheckImageFile(const std::string& path, const std::vector<v1::Aov>& aovs, int bits);
+
+// PNG: linear RGB, clamped and sRGB-encoded once, 8 bits (or 16). EXR: channels R, G, B and, as rendered, A (opacity),
+// Z (depth), T (transmittance), hit, linear. NPY: rgb (H, W, 3). NPZ: arrays of the AOVs' names, f32.
+// The file appears whole or not at all.
+[[nodiscard]] absl::Status WriteImageFile(const std::string& path, const client::RenderedFrame& frame, int bits);
+
+}  // namespace dvren::ctl
