@@ -86,7 +86,8 @@ std::vector<GoldenCase> LoadGoldenRenders(const std::string& path) {
   std::ifstream file(path);
   if (!file) return {};
   std::vector<GoldenCase> goldens;
-  for (const json& j : json::parse(file).at("cases")) {
+  const json document = json::parse(file);
+  for (const json& j : document.at("cases")) {
     const std::string name = j.at("name");
     try {
       goldens.push_back(CaseOf(j));
@@ -95,6 +96,7 @@ std::vector<GoldenCase> LoadGoldenRenders(const std::string& path) {
     }
     goldens.back().name = name;
   }
+  if (goldens.empty()) throw std::runtime_error(path + ": holds no cases");
   return goldens;
 }
 
