@@ -40,6 +40,8 @@ class FakeDaemon:
         self.created = {}  # request_id → field name
         self.break_upload_after = []  # bytes after which successive uploads lose their connection
         self.forget_uploads = False
+        self.busy = 0  # so many uploads are told that another call sends the same one
+        self.busy_after_break = 0
         self.lose_answer = False
         self.break_download_after = []
         self.corrupt_download = False
@@ -129,9 +131,12 @@ class FakeDaemon:
         if header.request_id in self.created:
             field, _ = self.fields[self.created[header.request_id]]
             return fields.UploadFieldResponse(field=field)
-        name = header.upload or f"uploads/{len(self.uploads) + 1}"
-        context.send_initial_metadata((("x-request-id", "req-7"), ("dvren-upload", name)))
-        data = self.uploads.setdefault(name, bytearray())
+        if self.busy:
+            self.busy -= 1
+            raise Abort(grpc.StatusCode.ABORTED, "upload = x: another call is using it; retry later")
+        if not header.upload:
+            self.uploads[header.request_id] = bytearray()
+        data = self.uploads[header.upload or header.request_id]
         limit = self.break_upload_after.pop(0) if self.break_upload_after else None
         for request in requests:
             chunk = request.chunk
@@ -141,6 +146,7 @@ class FakeDaemon:
             self.chunk_sizes.append(len(chunk.data))
             self.checksums.append(chunk.crc32c if chunk.HasField("crc32c") else None)
             if limit is not None and len(data) >= limit:
+                self.busy = self.busy_after_break
                 if self.forget_uploads:
                     self.uploads.clear()
                 raise Abort(grpc.StatusCode.UNAVAILABLE, "going down")

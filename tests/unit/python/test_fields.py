@@ -57,6 +57,18 @@ def test_a_lost_upload_goes_on_where_the_daemon_stopped(client, daemon):
     np.testing.assert_array_equal(client.fields.download("cloud")[..., 0], GRID)
 
 
+def test_a_resumed_upload_waits_for_the_lost_call_to_end(client, daemon):
+    daemon.break_upload_after, daemon.busy_after_break = [1], 2
+    client.fields.upload("cloud", GRID)
+    assert sum(daemon.chunk_sizes) == GRID.nbytes and daemon.busy == 0
+
+
+def test_an_upload_that_another_call_sends_is_refused(client, daemon):
+    daemon.busy = 1
+    with pytest.raises(dvren.AbortedError, match="another call is using it"):
+        client.fields.upload("cloud", GRID)
+
+
 def test_an_upload_that_the_daemon_forgot_starts_again(client, daemon):
     daemon.break_upload_after, daemon.forget_uploads = [1 << 20], True
     client.fields.upload("cloud", GRID)

@@ -86,23 +86,25 @@ class Connection:
         try:
             yield from stream
         except grpc.RpcError as error:
-            raise self.translate(error) from None
+            raise self._translate(error) from None
         finally:
             stream.cancel()
 
     def send(self, method: str, requests: Iterator[Message], response_type: type[M], deadline: Deadline) -> M:
-        """A client stream and its answer. Raises grpc.RpcError, whose metadata a resume may need: see translate."""
+        """A client stream and its answer. `requests` is read on a thread of gRPC's."""
         call = self._callable("stream_unary", f"/dvren.v1.{method}", response_type.FromString)
         future = call.future(requests, timeout=deadline.left(), metadata=self._metadata)
         try:
             return future.result()  # type: ignore[no-any-return]
+        except grpc.RpcError as error:
+            raise self._translate(error) from None
         finally:
             future.cancel()
 
-    def translate(self, error: grpc.RpcError) -> DvrenError:
+    def _translate(self, error: grpc.RpcError) -> DvrenError:
         """The DvrenError of a finished call."""
         code = error.code().name if error.code() is not None else "UNKNOWN"
-        request_id = metadata_value(error, _REQUEST_ID_KEY)
+        request_id = _metadata_value(error, _REQUEST_ID_KEY)
         message = " ".join((error.details() or "the daemon gave no reason").split())
         if code == "UNAVAILABLE" and request_id is None:
             remedy = "start dvrend or name another endpoint"
@@ -115,7 +117,7 @@ class Connection:
         try:
             return call(request, timeout=(deadline or self.deadline()).left(), metadata=self._metadata)
         except grpc.RpcError as error:
-            raise self.translate(error) from None
+            raise self._translate(error) from None
 
     def _callable(self, kind: str, path: str, deserialize: Callable[[bytes], Any] | None) -> Any:
         if path not in self._callables:
@@ -128,7 +130,7 @@ def _serialize(message: Message) -> bytes:
     return message.SerializeToString()
 
 
-def metadata_value(call: Any, key: str) -> str | None:
+def _metadata_value(call: Any, key: str) -> str | None:
     """What the daemon said under `key`, after or before its answer."""
     for pairs in (call.trailing_metadata(), call.initial_metadata()):
         for name, value in pairs or ():

@@ -14,12 +14,11 @@ import uuid
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Callable
 
-import grpc
 import numpy as np
 import numpy.typing as npt
 
 from . import _tensors as tensors
-from ._connection import Connection, Deadline, metadata_value
+from ._connection import Connection, Deadline
 from ._proto.dvren.v1 import common_pb2 as common
 from ._proto.dvren.v1 import field_service_pb2 as pb
 from .errors import AbortedError, DataLossError, DvrenError, InternalError, UnavailableError, invalid
@@ -32,7 +31,6 @@ except ImportError:  # optional: without it chunks travel without a checksum of 
 Progress = Callable[[int, int], None]
 
 _CHUNK_BYTES = 1 << 20
-_UPLOAD_KEY = "dvren-upload"  # initial metadata in which the daemon names an upload, so that it can be resumed
 _MAX_ATTEMPTS = 6  # connections tried without a byte gained in between
 _RETRY_DELAY_S = 0.2  # before the second attempt; doubles up to _RETRY_DELAY_MAX_S
 _RETRY_DELAY_MAX_S = 5.0
@@ -213,7 +211,7 @@ class Fields:
         field: Field | None = None
         data = bytearray()
         while True:
-            gained = len(data)
+            before = len(data)
             try:
                 request = pb.DownloadFieldRequest(name=name if field is None else field.name, offset=len(data))
                 messages = self._connection.receive(
@@ -229,7 +227,9 @@ class Fields:
                                 progress(len(data), field.payload_bytes)
                 break
             except UnavailableError as error:
-                retry.again(error, gained=len(data) > gained)
+                if len(data) > before:
+                    retry.progressed()
+                retry.again(error)
         if field is None:
             raise InternalError(f"DownloadField {name}: the daemon did not describe the field; its log says more")
         if len(data) != field.payload_bytes or hashlib.sha256(data).hexdigest() != field.sha256:
@@ -242,9 +242,11 @@ class Fields:
     def _upload(self, header: pb.UploadHeader, read: Callable[[int, int], bytes], progress: Progress | None) -> Field:
         if not header.display_name:
             raise invalid("name", repr(header.display_name), "must name the new field")
-        # The same id in every attempt: should only the answer be lost, the daemon gives the field that it made.
+        # The same id in every attempt: it names the upload, and should only the answer be lost, the daemon gives the
+        # field that it made.
         header.request_id = _new_request_id()
         retry = _Retry(self._connection.deadline())
+        may_pass: tuple[type[DvrenError], ...] = (UnavailableError, DataLossError)  # the latter: damaged on its way
         offset = 0
         while True:
             failures: list[BaseException] = []  # of reading or of `progress`, which run on a thread of gRPC's
@@ -256,14 +258,13 @@ class Fields:
                 if not response.HasField("field"):
                     raise InternalError("UploadField: the daemon named no field at the end; its log says more")
                 return Field._from_message(response.field)
-            except grpc.RpcError as lost:
+            except DvrenError as lost:
                 if failures:
                     raise failures[0] from None
-                header.upload = metadata_value(lost, _UPLOAD_KEY) or header.upload
-                error = self._connection.translate(lost)
+                error = lost
             before = offset
             while True:
-                retry.again(error)
+                retry.again(error, may_pass)
                 try:
                     offset = self._received(header, retry.deadline)
                     break
@@ -271,21 +272,23 @@ class Fields:
                     error = unavailable
             if offset > before:
                 retry.progressed()
+            # From now on the daemon may still wait for the rest on the lost connection.
+            may_pass = (UnavailableError, DataLossError, AbortedError)
 
     def _received(self, header: pb.UploadHeader, deadline: Deadline) -> int:
-        """How much of the upload the daemon has; nothing, and a new upload, where it does not know it (any more)."""
-        if header.upload:
-            try:
-                request = pb.GetUploadRequest(name=header.upload)
-                upload = self._connection.unary("FieldService/GetUpload", request, pb.Upload, deadline)
-                if upload.received_bytes <= header.total_bytes:
-                    return upload.received_bytes
-            except UnavailableError:
-                raise
-            except DvrenError:
-                pass
+        """How much of the upload the daemon has; 0 where it does not know it (any more). Sets header.upload."""
         header.upload = ""
-        return 0
+        try:
+            request = pb.GetUploadRequest(name=header.request_id)
+            upload = self._connection.unary("FieldService/GetUpload", request, pb.Upload, deadline)
+        except UnavailableError:
+            raise
+        except DvrenError:
+            return 0
+        if upload.received_bytes > header.total_bytes:
+            return 0
+        header.upload = upload.name
+        return upload.received_bytes
 
 
 class _Retry:
@@ -299,13 +302,11 @@ class _Retry:
         self._attempts = 0
         self._delay = _RETRY_DELAY_S
 
-    def again(self, error: DvrenError, gained: bool = False) -> None:
+    def again(self, error: DvrenError, may_pass: tuple[type[DvrenError], ...] = (UnavailableError,)) -> None:
         """Waits before another attempt; raises `error` where none may help."""
-        if gained:
-            self.progressed()
         self._attempts += 1
         left = self.deadline.left()
-        if not isinstance(error, UnavailableError) or self._attempts >= _MAX_ATTEMPTS:
+        if not isinstance(error, may_pass) or self._attempts >= _MAX_ATTEMPTS:
             raise error
         if left is not None and left <= self._delay:
             raise error
