@@ -32,77 +32,92 @@ struct EmptySpace {
   }
 };
 
+// How far a packet has come. A march can pause after any number of segments and go on later: the same bits.
+struct Progress {
+  Integral integral;
+  I k;
+  M stopped;  // ended by early stop
+  bool done;
+};
+
+HP_FN Progress begin_progress(const March& s) { return {Integral::begin(), s.first, splat_mask(false), false}; }
+
+// Takes lanes out of `live` whose transmittance is below the threshold.
+HP_FN M stop_lanes(Real early_stop, M live, Progress& at) {
+  if (early_stop > Real(0)) {
+    M ends = both(live, at.integral.transmittance() < splat(early_stop));
+    at.stopped = either(at.stopped, ends);
+    live = without(live, ends);
+  }
+  return live;
+}
+
+// At most `rounds` rounds of Field::kUnroll segments per lane.
 template <class Field>
-HP_FN void march_packet(Field& field, const Lattice& lattice, const March& s, Real early_stop, bool skip,
-                        Integral& integral, PacketCounts& counts) {
-  I k = s.first;
-  M stopped = splat_mask(false);
-  const bool stops = early_stop > Real(0);
-  const F threshold = splat(early_stop);
-  auto stop_lanes = [&](M live) {
-    if (stops) {
-      M ends = both(live, integral.transmittance() < threshold);
-      stopped = either(stopped, ends);
-      live = without(live, ends);
+HP_FN void march_some(const Field& field, const Lattice& lattice, const March& s, Real early_stop, bool skip, int rounds,
+                      Progress& progress, PacketCounts& counts) {
+  Progress at = progress;
+  const I one = splat_int(1);
+  int64_t samples = 0;
+  for (; rounds > 0; --rounds) {
+    M live = stop_lanes(early_stop, without(less_equal(at.k, s.last), at.stopped), at);
+    if (!any(live)) {
+      at.done = true;
+      break;
     }
-    return live;
-  };
-  for (;;) {
-    M live = stop_lanes(without(less_equal(k, s.last), stopped));
-    if (!any(live)) break;
+    F t, length, sigma, r, g, b;
     if constexpr (Field::kSkipsEmptySpace) {
       typename Field::Place place;
-      F t, length;
-      if (skip) {
-        const EmptySpace<Field> space(field, s);
-        for (;;) {
-          place_sample(lattice, s, k, true, t, length);
-          place = field.locate(madd(t, s.gx, s.px), madd(t, s.gy, s.py), madd(t, s.gz, s.pz));
-          M empty = both(live, field.empty(place));
-          if (!any(empty)) break;
-          k = select(empty, space.next(place, lattice, s, k), k);
-          live = both(live, less_equal(k, s.last));
-          if (!any(live)) break;
-        }
-        if (!any(live)) continue;
-      } else {
-        place_sample(lattice, s, k, true, t, length);
+      const EmptySpace<Field> space(field, s);
+      for (;;) {
+        place_sample(lattice, s, at.k, true, t, length);
         place = field.locate(madd(t, s.gx, s.px), madd(t, s.gy, s.py), madd(t, s.gz, s.pz));
+        if (!skip) break;
+        M empty = both(live, field.empty(place));
+        if (!any(empty)) break;
+        at.k = select(empty, space.next(place, lattice, s, at.k), at.k);
+        live = both(live, less_equal(at.k, s.last));
+        if (!any(live)) break;
       }
-      F sigma, r, g, b;
+      if (!any(live)) continue;
       field.sample_at(place, sigma, r, g, b);
-      integrate_sample(integral, live, t, length, sigma, r, g, b);
-      counts.samples += count_of(live);
-      k = k + splat_int(1);
+      integrate_sample(at.integral, live, t, length, sigma, r, g, b);
+      samples += count_of(live);
+      at.k = at.k + one;
     } else if constexpr (Field::kUnroll == 2) {
-      // Two samples in flight hide latency. The second is taken before it is known that the ray goes on; if it does
-      // not, its lane is masked.
-      const I k1 = k + splat_int(1);
-      const bool ends = any(both(live, either(equal(k, s.first), less_equal(s.last, k1))));
-      F t0, l0, t1, l1, sigma0, r0, g0, b0, sigma1, r1, g1, b1;
-      place_sample(lattice, s, k, ends, t0, l0);
-      place_sample(lattice, s, k1, ends, t1, l1);
-      field.sample(madd(t0, s.gx, s.px), madd(t0, s.gy, s.py), madd(t0, s.gz, s.pz), sigma0, r0, g0, b0);
-      field.sample(madd(t1, s.gx, s.px), madd(t1, s.gy, s.py), madd(t1, s.gz, s.pz), sigma1, r1, g1, b1);
-      integrate_sample(integral, live, t0, l0, sigma0, r0, g0, b0);
-      M live1 = stop_lanes(both(live, less_equal(k1, s.last)));
-      integrate_sample(integral, live1, t1, l1, sigma1, r1, g1, b1);
-      counts.samples += count_of(live) + count_of(live1);
-      k = k1 + splat_int(1);
-    } else {
-      const bool ends = any(both(live, either(equal(k, s.first), less_equal(s.last, k))));
-      F t, length, sigma, r, g, b;
-      place_sample(lattice, s, k, ends, t, length);
+      // Two samples in flight hide latency. The second is taken before it is known that the ray goes on; if it does not,
+      // its lane is masked.
+      const I k1 = at.k + one;
+      const bool ends = any(both(live, either(equal(at.k, s.first), less_equal(s.last, k1))));
+      F t1, length1, sigma1, r1, g1, b1;
+      place_sample(lattice, s, at.k, ends, t, length);
+      place_sample(lattice, s, k1, ends, t1, length1);
       field.sample(madd(t, s.gx, s.px), madd(t, s.gy, s.py), madd(t, s.gz, s.pz), sigma, r, g, b);
-      integrate_sample(integral, live, t, length, sigma, r, g, b);
-      counts.samples += count_of(live);
-      k = k + splat_int(1);
+      field.sample(madd(t1, s.gx, s.px), madd(t1, s.gy, s.py), madd(t1, s.gz, s.pz), sigma1, r1, g1, b1);
+      integrate_sample(at.integral, live, t, length, sigma, r, g, b);
+      M live1 = stop_lanes(early_stop, both(live, less_equal(k1, s.last)), at);
+      integrate_sample(at.integral, live1, t1, length1, sigma1, r1, g1, b1);
+      samples += count_of(live) + count_of(live1);
+      at.k = k1 + one;
+    } else {
+      const bool ends = any(both(live, either(equal(at.k, s.first), less_equal(s.last, at.k))));
+      place_sample(lattice, s, at.k, ends, t, length);
+      field.sample(madd(t, s.gx, s.px), madd(t, s.gy, s.py), madd(t, s.gz, s.pz), sigma, r, g, b);
+      integrate_sample(at.integral, live, t, length, sigma, r, g, b);
+      samples += count_of(live);
+      at.k = at.k + one;
     }
   }
+  counts.samples += samples;
+  progress = at;
+}
+
+// Closes the books of a packet that is done.
+HP_FN void count_ends(const March& s, Real early_stop, const Progress& at, PacketCounts& counts) {
   // A ray cut by max_steps that is opaque by then would have stopped there.
-  M truncated = without(s.truncated, stopped);
-  if (stops) {
-    M opaque = both(truncated, integral.transmittance() < threshold);
+  M stopped = at.stopped, truncated = without(s.truncated, stopped);
+  if (early_stop > Real(0)) {
+    M opaque = both(truncated, at.integral.transmittance() < splat(early_stop));
     stopped = either(stopped, opaque);
     truncated = without(truncated, opaque);
   }

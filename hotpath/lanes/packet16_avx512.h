@@ -283,9 +283,24 @@ HP_FN __m512 load_two_pairs(const Half* a, const Half* b, int stride_x) {
 template <class S>
 HP_FN void trilinear4(const S* base, I cell, int stride_x, int64_t stride_y, int64_t stride_z, F fx, F fy, F fz,
                       F out[4]) {
-  alignas(64) uint32_t cells[16];
-  _mm512_store_si512(cells, cell.v);
-  const uint64_t width = static_cast<uint64_t>(stride_x);
+  // Voxels are at least 8 bytes: addresses are base + 8 * index, which the load instruction itself computes.
+  const int units = stride_x * static_cast<int>(sizeof(S)) / 8;
+  alignas(64) uint32_t index[16];
+  if (units <= 2) {
+    _mm512_store_si512(index, units == 2 ? _mm512_slli_epi32(cell.v, 1) : cell.v);
+  } else {
+    _mm512_store_si512(index, cell.v);
+  }
+  // The compiler must not pull the indices back out of the register: that loads the shuffle port, memory does not.
+  asm("" : "+m"(index));
+  const S* const row00 = base;
+  const S* const row10 = base + stride_y;
+  const S* const row01 = base + stride_z;
+  const S* const row11 = base + stride_z + stride_y;
+  auto at = [&](const S* row, int lane) {
+    const uint64_t offset = units <= 2 ? index[lane] : uint64_t{index[lane]} * static_cast<uint64_t>(units);
+    return reinterpret_cast<const S*>(reinterpret_cast<const char*>(row) + offset * 8);
+  };
   const __m512i upper = _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 4, 4, 4, 4, 4, 4, 4, 4);
   __m512 quad[4];
 #pragma GCC unroll 4
@@ -294,14 +309,12 @@ HP_FN void trilinear4(const S* base, I cell, int stride_x, int64_t stride_y, int
 #pragma GCC unroll 2
     for (int u = 0; u < 2; ++u) {
       const int j = i + 8 * u;
-      const S* p = base + cells[j] * width;
-      const S* q = base + cells[j + 4] * width;
       const __m512i which = _mm512_add_epi32(upper, _mm512_set1_epi32(j));
       const __m512 wy = _mm512_permutexvar_ps(which, fy.v), wz = _mm512_permutexvar_ps(which, fz.v);
-      __m512 v00 = load_two_pairs(p, q, stride_x);
-      __m512 v10 = load_two_pairs(p + stride_y, q + stride_y, stride_x);
-      __m512 v01 = load_two_pairs(p + stride_z, q + stride_z, stride_x);
-      __m512 v11 = load_two_pairs(p + stride_z + stride_y, q + stride_z + stride_y, stride_x);
+      __m512 v00 = load_two_pairs(at(row00, j), at(row00, j + 4), stride_x);
+      __m512 v10 = load_two_pairs(at(row10, j), at(row10, j + 4), stride_x);
+      __m512 v01 = load_two_pairs(at(row01, j), at(row01, j + 4), stride_x);
+      __m512 v11 = load_two_pairs(at(row11, j), at(row11, j + 4), stride_x);
       __m512 a = _mm512_fmadd_ps(wy, _mm512_sub_ps(v10, v00), v00);
       __m512 b = _mm512_fmadd_ps(wy, _mm512_sub_ps(v11, v01), v01);
       half[u] = _mm512_fmadd_ps(wz, _mm512_sub_ps(b, a), a);

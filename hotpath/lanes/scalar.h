@@ -49,33 +49,11 @@ HP_FN M first_lanes(int count) {
   return count > 0;
 }
 
-#if defined(HP_REAL_IS_DOUBLE)
-HP_FN F madd(F a, F b, F c) {
-  return __builtin_fma(a, b, c);
-}
-HP_FN F nmadd(F a, F b, F c) {
-  return __builtin_fma(-a, b, c);
-}
-HP_FN F square_root(F a) {
-  return __builtin_sqrt(a);
-}
-HP_FN F round_down(F a) {
-  return __builtin_floor(a);
-}
-#else
-HP_FN F madd(F a, F b, F c) {
-  return __builtin_fmaf(a, b, c);
-}
-HP_FN F nmadd(F a, F b, F c) {
-  return __builtin_fmaf(-a, b, c);
-}
-HP_FN F square_root(F a) {
-  return __builtin_sqrtf(a);
-}
-HP_FN F round_down(F a) {
-  return __builtin_floorf(a);
-}
-#endif
+// std::fma and friends are overloaded on Real and known to host and device compilers alike.
+HP_FN F madd(F a, F b, F c) { return std::fma(a, b, c); }
+HP_FN F nmadd(F a, F b, F c) { return std::fma(-a, b, c); }
+HP_FN F square_root(F a) { return std::sqrt(a); }
+HP_FN F round_down(F a) { return std::floor(a); }
 // a < b ? a : b and a > b ? a : b: with a NaN the second operand.
 HP_FN F min_of(F a, F b) {
   return a < b ? a : b;

@@ -2,14 +2,15 @@
 // return.
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <new>
 #include <string>
 #include <thread>
 #include <vector>
 
 #if defined(__unix__) || defined(__APPLE__)
+#include <sys/mman.h>
 #include <unistd.h>
 #endif
 
@@ -58,6 +59,23 @@ const KernelTable& KernelsOf(hp_isa isa) {
   return ScalarKernels();
 }
 
+// Large blocks lie on huge pages where the system has them: marching through a grid is hard on the TLB.
+void* AllocatePages(size_t bytes) {
+  constexpr size_t kHugePage = size_t{2} << 20;
+  const size_t alignment = bytes >= 2 * kHugePage ? kHugePage : 64;
+  if (bytes > SIZE_MAX - alignment) return nullptr;
+  const size_t rounded = (std::max<size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
+#if defined(_WIN32)
+  return _aligned_malloc(rounded, alignment);
+#else
+  void* data = std::aligned_alloc(alignment, rounded);
+#if defined(MADV_HUGEPAGE)
+  if (data && alignment == kHugePage) madvise(data, rounded, MADV_HUGEPAGE);  // a hint: failure changes nothing
+#endif
+  return data;
+#endif
+}
+
 class CpuBackend final : public Backend {
  public:
   CpuBackend(int threads, hp_isa isa) : pool_(threads), isa_(isa) {}
@@ -79,11 +97,15 @@ class CpuBackend final : public Backend {
   void DestroyStream(void*) override {}
   hp_status Synchronize(void*) override { return HP_STATUS_OK; }
   hp_status Allocate(void*, size_t bytes, void** out) override {
-    *out = ::operator new (bytes, std::align_val_t{64}, std::nothrow);
+    *out = AllocatePages(bytes);
     return *out ? HP_STATUS_OK : Fail(HP_STATUS_OUT_OF_MEMORY, "no room for %zu bytes on the CPU", bytes);
   }
   hp_status Free(void*, void* data) override {
-    ::operator delete (data, std::align_val_t{64});
+#if defined(_WIN32)
+    _aligned_free(data);
+#else
+    std::free(data);
+#endif
     return HP_STATUS_OK;
   }
   hp_status Copy(void*, void* destination, const void* source, size_t bytes, hp_copy_kind) override {

@@ -72,26 +72,38 @@ static RayPacket given_rays(const RaysArgs& rays, int64_t first, int count) {
   return ray;
 }
 
-// Calls fn(PacketPixels) for the packets of tile `item` of the job's ROI.
+// Packets that march together, a few segments each in turn: neighbours read the same voxels while these are in the cache.
+inline constexpr int kGroupEdge = 8;  // pixels
+inline constexpr int kGroup = kGroupEdge * kGroupEdge / kWidth;
+inline constexpr int kRoundsPerTurn = 8;
+
+// Calls fn(packets, count) for the groups of tile `item` of the job's ROI.
 template <class Fn>
-static void for_packets_of_tile(const Job& job, int64_t item, Fn fn) {
+static void for_groups_of_tile(const Job& job, int64_t item, Fn fn) {
   const int tiles_x = (job.roi.width + job.tile - 1) / job.tile;
   const int x0 = static_cast<int>(item % tiles_x) * job.tile, y0 = static_cast<int>(item / tiles_x) * job.tile;
   const int x1 = x0 + job.tile < job.roi.width ? x0 + job.tile : job.roi.width;
   const int y1 = y0 + job.tile < job.roi.height ? y0 + job.tile : job.roi.height;
-  for (int by = y0; by < y1; by += kBlockHeight) {
-    for (int bx = x0; bx < x1; bx += kBlockWidth) {
-      PacketPixels px;
-      for (int y = by; y < by + kBlockHeight && y < y1; ++y) {
-        for (int x = bx; x < bx + kBlockWidth && x < x1; ++x) {
-          px.out_x[px.count] = x;
-          px.out_y[px.count] = y;
-          px.x[px.count] = job.roi.x + x;
-          px.y[px.count] = job.roi.y + y;
-          ++px.count;
+  PacketPixels packets[kGroup];
+  for (int gy = y0; gy < y1; gy += kGroupEdge) {
+    for (int gx = x0; gx < x1; gx += kGroupEdge) {
+      int used = 0;
+      for (int by = gy; by < gy + kGroupEdge && by < y1; by += kBlockHeight) {
+        for (int bx = gx; bx < gx + kGroupEdge && bx < x1; bx += kBlockWidth) {
+          PacketPixels& px = packets[used++];
+          px.count = 0;
+          for (int y = by; y < by + kBlockHeight && y < y1; ++y) {
+            for (int x = bx; x < bx + kBlockWidth && x < x1; ++x) {
+              px.out_x[px.count] = x;
+              px.out_y[px.count] = y;
+              px.x[px.count] = job.roi.x + x;
+              px.y[px.count] = job.roi.y + y;
+              ++px.count;
+            }
+          }
         }
       }
-      fn(px);
+      fn(packets, used);
     }
   }
 }
@@ -129,31 +141,53 @@ static void fused(const Job& job, int64_t item, Counters& counters) {
   const bool skip = job.plan.skip_empty != 0;
   Field field(view_of<Field>(job.field), job.color);
   PacketCounts counts;
-  auto run = [&](const RayPacket& ray, const int64_t* x, const int64_t* y, int count) {
-    March march = start_march(grid, lattice, ray);
-    field.begin_ray(ray.dx, ray.dy, ray.dz);
-    Integral integral = Integral::begin();
-    march_packet(field, lattice, march, early_stop, skip, integral, counts);
-    Pixel pixel = compose(job.plan.background, integral.r, integral.g, integral.b, integral.transmittance(),
-                          integral.opacity(), integral.depth);
-    write_pixels(job.image, pixel, x, y, count);
-    counters.value[HP_COUNTER_RAYS] += count;
+  auto run = [&](const RayPacket* rays, const PacketPixels* pixels, int packets) {
+    March march[kGroup];
+    Progress progress[kGroup];
+    for (int i = 0; i < packets; ++i) {
+      march[i] = start_march(grid, lattice, rays[i]);
+      progress[i] = begin_progress(march[i]);
+    }
+    for (bool more = true; more;) {
+      more = false;
+      for (int i = 0; i < packets; ++i) {
+        if (progress[i].done) continue;
+        field.begin_ray(rays[i].dx, rays[i].dy, rays[i].dz);
+        march_some(field, lattice, march[i], early_stop, skip, kRoundsPerTurn, progress[i], counts);
+        more |= !progress[i].done;
+      }
+    }
+    for (int i = 0; i < packets; ++i) {
+      const Integral& integral = progress[i].integral;
+      count_ends(march[i], early_stop, progress[i], counts);
+      Pixel pixel = compose(job.plan.background, integral.r, integral.g, integral.b, integral.transmittance(),
+                            integral.opacity(), integral.depth);
+      write_pixels(job.image, pixel, pixels[i].out_x, pixels[i].out_y, pixels[i].count);
+      counters.value[HP_COUNTER_RAYS] += pixels[i].count;
+    }
   };
+  RayPacket rays[kGroup];
   if (job.rays.count > 0) {
     const int64_t end = (item + 1) * kRaysPerItem < job.rays.count ? (item + 1) * kRaysPerItem : job.rays.count;
-    int64_t x[kWidth], y[kWidth];
-    for (int64_t first = item * kRaysPerItem; first < end; first += kWidth) {
-      const int count = static_cast<int>(end - first < kWidth ? end - first : kWidth);
-      for (int i = 0; i < count; ++i) {
-        x[i] = first + i;
-        y[i] = 0;
+    PacketPixels pixels[kGroup];
+    for (int64_t first = item * kRaysPerItem; first < end;) {
+      int packets = 0;
+      for (; packets < kGroup && first < end; ++packets, first += kWidth) {
+        PacketPixels& px = pixels[packets];
+        px.count = static_cast<int>(end - first < kWidth ? end - first : kWidth);
+        for (int i = 0; i < px.count; ++i) {
+          px.out_x[i] = first + i;
+          px.out_y[i] = 0;
+        }
+        rays[packets] = given_rays(job.rays, first, px.count);
       }
-      run(given_rays(job.rays, first, count), x, y, count);
+      run(rays, pixels, packets);
     }
   } else {
     const Camera camera(job.plan.camera);
-    for_packets_of_tile(job, item, [&](const PacketPixels& px) {
-      run(pixel_rays(camera, job.plan.camera.width, px, counters), px.out_x, px.out_y, px.count);
+    for_groups_of_tile(job, item, [&](const PacketPixels* pixels, int packets) {
+      for (int i = 0; i < packets; ++i) rays[i] = pixel_rays(camera, job.plan.camera.width, pixels[i], counters);
+      run(rays, pixels, packets);
     });
   }
   counters.value[HP_COUNTER_SAMPLES] += counts.samples;
@@ -163,7 +197,7 @@ static void fused(const Job& job, int64_t item, Counters& counters) {
 
 static void ray(const Job& job, int64_t item, Counters& counters) {
   const Camera camera(job.plan.camera);
-  for_packets_of_tile(job, item, [&](const PacketPixels& px) {
+  auto write = [&](const PacketPixels& px) {
     RayPacket packet = pixel_rays(camera, job.plan.camera.width, px, counters);
     Real o[3][kWidth], d[3][kWidth], near_[kWidth], far_[kWidth];
     int32_t ids[kWidth];
@@ -188,6 +222,9 @@ static void ray(const Job& job, int64_t item, Counters& counters) {
         static_cast<int64_t*>(job.rays.ids.data)[n * job.rays.ids.stride0] = static_cast<uint32_t>(ids[i]);
       }
     }
+  };
+  for_groups_of_tile(job, item, [&](const PacketPixels* pixels, int packets) {
+    for (int i = 0; i < packets; ++i) write(pixels[i]);
   });
 }
 
