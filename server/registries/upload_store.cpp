@@ -191,6 +191,11 @@ absl::StatusOr<v1::Upload> UploadStore::Get(const std::string& tenant, const std
   return UploadMessage(found->first, found->second.received, found->second.header.total_bytes());
 }
 
+void UploadStore::Advance(const std::string& id, std::uint64_t received) {
+  const std::lock_guard lock(mutex_);
+  records_[id].received = received;
+}
+
 void UploadStore::Release(const std::string& id, std::uint64_t received, bool remove) {
   if (remove) RemoveTree(Folder(id));
   const std::lock_guard lock(mutex_);
@@ -241,6 +246,7 @@ absl::Status UploadLease::Append(const v1::Chunk& chunk) {
   }
   received_ += data.size();
   unsynced_ += data.size();
+  store_.Advance(id_, received_);
   return unsynced_ >= kSyncEvery ? Sync() : absl::OkStatus();
 }
 

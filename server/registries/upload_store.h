@@ -59,6 +59,7 @@ class UploadStore {
   // Needs mutex_.
   [[nodiscard]] Records::const_iterator FindLocked(const std::string& tenant, const std::string& name) const;
   void DropExpiredLocked();
+  void Advance(const std::string& id, std::uint64_t received);
   void Release(const std::string& id, std::uint64_t received, bool remove);
 
   const UploadStoreOptions options_;

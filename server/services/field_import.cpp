@@ -100,10 +100,8 @@ absl::StatusOr<v1::Field> FieldImport::Run(const FieldImportSpec& spec, const st
   request.deadline_seconds = context_.config.parse.seconds;
   request.worker_path = context_.config.parse.worker;
   request.cancelled = cancelled;
-  const ScratchFolder scratch(context_.fields.store().tmp_dir());
-  DVREN_RETURN_IF_ERROR(scratch.Make());
   try {
-    const absl::StatusOr<io::Volume> volume = io::ImportVolume(request, scratch.path());
+    const absl::StatusOr<io::Volume> volume = io::ImportVolume(request, context_.fields.store().tmp_dir());
     if (!volume.ok()) return explain(volume.status());
     FieldCreation creation;
     creation.description.set_display_name(spec.display_name);
