@@ -59,7 +59,7 @@ std::string ZshCompletion(const std::vector<CompletionNode>& tree) {
     }
     functions += "      esac ;;\n  esac\n}\n\n";
   }
-  return absl::StrCat(R"(#compdef dvrenctl
+  return absl::StrCat(R"zsh(#compdef dvrenctl
 # zsh completion of dvrenctl. Load it with:  source <(dvrenctl completion zsh)
 # or write it as _dvrenctl into a folder of $fpath.
 
@@ -69,13 +69,13 @@ _dvrenctl_fields() {
   compadd -a fields
 }
 
-)",
-                      functions, R"(if [ "$funcstack[1]" = "_dvrenctl" ]; then
+)zsh",
+                      functions, R"zsh(if [ "$funcstack[1]" = "_dvrenctl" ]; then
   _dvrenctl "$@"
 else
   compdef _dvrenctl dvrenctl
 fi
-)");
+)zsh");
 }
 
 }  // namespace dvren::ctl

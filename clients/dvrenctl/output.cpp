@@ -5,6 +5,7 @@
 #include <cctype>
 #include <cstdio>
 
+#include "absl/strings/str_cat.h"
 #include "values.h"
 
 namespace dvren::ctl {
@@ -43,18 +44,18 @@ bool IsFlat(const Value& value) {
 // Appends `value` at `indent`; the cursor stands behind "key:" or "-".
 void Emit(const Value& value, int indent, bool in_list, std::string& out) {
   if (!value.is_structured()) {
-    out += " " + Scalar(value) + "\n";
+    absl::StrAppend(&out, " ", Scalar(value), "\n");
   } else if (value.empty()) {
     out += value.is_array() ? " []\n" : " {}\n";
   } else if (IsFlat(value)) {
     out += " [";
-    for (std::size_t i = 0; i < value.size(); ++i) out += (i == 0 ? "" : ", ") + Scalar(value[i]);
+    for (std::size_t i = 0; i < value.size(); ++i) absl::StrAppend(&out, i == 0 ? "" : ", ", Scalar(value[i]));
     out += "]\n";
   } else if (value.is_array()) {
     bool first = in_list;
     if (!in_list) out += "\n";
     for (const Value& item : value) {
-      out += (first ? " " : std::string(static_cast<std::size_t>(indent), ' ')) + "-";
+      absl::StrAppend(&out, first ? " " : std::string(static_cast<std::size_t>(indent), ' '), "-");
       first = false;
       Emit(item, indent + 2, true, out);
     }
@@ -62,9 +63,8 @@ void Emit(const Value& value, int indent, bool in_list, std::string& out) {
     bool first = in_list;
     if (!in_list && !out.empty()) out += "\n";
     for (const auto& [key, item] : value.items()) {
-      out += first ? " " : std::string(static_cast<std::size_t>(indent), ' ');
+      absl::StrAppend(&out, first ? " " : std::string(static_cast<std::size_t>(indent), ' '), Scalar(Value(key)), ":");
       first = false;
-      out += Scalar(Value(key)) + ":";
       Emit(item, indent + 2, false, out);
     }
   }
@@ -132,9 +132,13 @@ std::string HumanBytes(std::uint64_t bytes) {
 }
 
 std::string Grouped(std::int64_t number) {
-  std::string text = std::to_string(number);
-  const std::size_t first = number < 0 ? 1 : 0;
-  for (std::size_t i = text.size(); i > first + 3;) text.insert(i -= 3, ",");
+  const std::string digits = std::to_string(number);
+  std::string text;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    const std::size_t left = digits.size() - i;
+    if (!text.empty() && text != "-" && left % 3 == 0) text += ',';
+    text += digits[i];
+  }
   return text;
 }
 
