@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""Runs the benches side by side and prints ratios.
+
+    tests/perf/run.py [--bin build/release/bin] [--rounds 5] [--only dense,nanovdb,memory,daemon]
+
+Everything that is compared runs in turns in one run of this script, since absolute times mean little on shared machines;
+wall and CPU time of whole processes are printed beside each other. The prototype `march` and the sample volume are used
+where the project's shared folder has them (DVREN_DATA points to its data folder), and their absence is said aloud.
+"""
+import argparse
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+DATA = os.environ.get("DVREN_DATA", os.path.join(ROOT, "..", "shared", "data"))
+PROTOTYPES = os.path.join(DATA, "..", "prototypes")
+
+
+def machine():
+    name = platform.processor() or "unknown"
+    try:
+        with open("/proc/cpuinfo") as info:
+            name = re.search(r"model name\s*:\s*(.*)", info.read()).group(1)
+    except (OSError, AttributeError):
+        pass
+    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    return f"{name}, {os.cpu_count()} hardware threads, load {os.getloadavg()[0]:.1f}, commit {commit}"
+
+
+def bench(args, name, **options):
+    command = [os.path.join(args.bin, "dvren_bench"), name]
+    for key, value in options.items():
+        command += [f"--{key}", str(value)]
+    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def march(binary, threads):
+    env = dict(os.environ, PX="4", PZ="12")
+    out = subprocess.run([binary, "128", "512", str(threads), "l"], env=env, check=True, capture_output=True, text=True).stdout
+    line = next(l for l in out.splitlines() if "lin32 U2" in l and "wall" in l)
+    wall, least, cpu = re.search(r"wall med ([\d.]+) min ([\d.]+) cpu med ([\d.]+)", line).groups()
+    return {"wall": float(wall), "min": float(least), "cpu": float(cpu)}
+
+
+def dense(args, folder):
+    rays = 512 * 512 * 128
+    source, binary = os.path.join(PROTOTYPES, "march.cpp"), os.path.join(folder, "march")
+    with_march = os.path.exists(source)
+    if with_march:
+        subprocess.run(["g++", "-std=c++20", "-O3", "-march=native", "-ffast-math", "-pthread", source, "-o", binary], check=True)
+    else:
+        print(f"dense: {source} is not there; the prototype is not measured")
+    ours, theirs = {1: [], 2: []}, {1: [], 2: []}
+    for _ in range(args.rounds):
+        for threads in (1, 2):
+            if with_march:
+                theirs[threads].append(march(binary, threads))
+            r = bench(args, "dense", threads=threads)[0]
+            ours[threads].append({"wall": statistics.median(r["wall"]), "min": min(r["wall"]), "cpu": statistics.median(r["cpu"]), "isa": r["isa"]})
+
+    def best(runs, key):
+        return min(run[key] for run in runs)
+
+    print(f"\ndense 128^3 f32 RGBsigma, 512x512 rays x 128 samples, no early stop ({ours[1][0]['isa']}; best of {args.rounds} medians)")
+    print(f"{'threads':>8} {'':14} {'wall s':>9} {'cpu s':>9} {'M samples/s':>12} {'ratio wall':>11} {'ratio cpu':>10}")
+    for threads in (1, 2):
+        if with_march:
+            print(f"{threads:8} {'march':14} {best(theirs[threads], 'wall'):9.4f} {best(theirs[threads], 'cpu'):9.4f} {rays / best(theirs[threads], 'wall') / 1e6:12.0f}")
+        line = f"{threads:8} {'dvren':14} {best(ours[threads], 'wall'):9.4f} {best(ours[threads], 'cpu'):9.4f} {rays / best(ours[threads], 'wall') / 1e6:12.0f}"
+        if with_march:
+            # Of each round its own ratio, then the median: neighbours in time saw the same machine.
+            wall = statistics.median(t["wall"] / o["wall"] for t, o in zip(theirs[threads], ours[threads]))
+            cpu = statistics.median(t["cpu"] / o["cpu"] for t, o in zip(theirs[threads], ours[threads]))
+            line += f" {wall:11.2f} {cpu:10.2f}"
+        print(line)
+    scaling = best(ours[1], "wall") / best(ours[2], "wall")
+    text = f"scaling from 1 to 2 threads: dvren {scaling:.2f}x"
+    if with_march:
+        peer = best(theirs[1], "wall") / best(theirs[2], "wall")
+        text += f", march {peer:.2f}x, ratio {scaling / peer:.2f}"
+    print(text)
+
+
+def nanovdb(args):
+    volume = os.path.join(DATA, "smoke.vdb")
+    if not os.path.exists(volume):
+        print(f"nanovdb: {volume} is not there; not measured")
+        return
+    for threads in (1, 2):
+        rounds = [{r["bench"]: r for r in bench(args, "nanovdb", threads=threads, file=volume, width=384, repetitions=3)} for _ in range(args.rounds)]
+        print(f"\nnanovdb smoke.vdb, 384x384 rays, step half a voxel, opacity only, {threads} thread(s); ratio to NanoVDB's library loop")
+        for name in ("nanovdb_library_loop", "nanovdb_every_sample", "nanovdb_skipping"):
+            wall = min(statistics.median(r[name]["wall"]) for r in rounds)
+            cpu = min(statistics.median(r[name]["cpu"]) for r in rounds)
+            ratio = statistics.median(statistics.median(r["nanovdb_library_loop"]["wall"]) / statistics.median(r[name]["wall"]) for r in rounds)
+            samples = rounds[0][name]["samples"]
+            extra = f" largest difference {rounds[0][name]['max_difference']:.1e}" if "max_difference" in rounds[0][name] else ""
+            print(f"  {name:22} wall {wall:7.4f} s cpu {cpu:7.4f} s {samples / 1e6:7.1f} M samples {samples / wall / 1e6:6.0f} M/s ratio {ratio:5.2f}{extra}")
+
+
+def memory(args):
+    print("\npeak memory of a render, dense 128^3, 512x512 rays")
+    for samples in (64, 1024):
+        r = bench(args, "memory", samples=samples, threads=2)[0]
+        print(f"  {samples:5} samples per ray: {r['peak_mib']:.1f} MiB")
+
+
+def daemon(args, folder):
+    ready = os.path.join(folder, "ready")
+    command = [os.path.join(args.bin, "dvrend"), "--listen", "127.0.0.1:0", "--metrics", "", "--data-dir", os.path.join(folder, "data"), "--ready-file", ready]
+    with open(os.path.join(folder, "dvrend.log"), "w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            for _ in range(600):
+                if os.path.exists(ready):
+                    break
+                if process.poll() is not None:
+                    sys.exit(f"dvrend ended with {process.returncode}; see {log.name}: {open(log.name).read()}")
+                time.sleep(0.05)
+            endpoint = re.search(r"127\.0\.0\.1:\d+", open(ready).read()).group(0)
+            results = {r["bench"]: r for r in bench(args, "daemon", endpoint=endpoint, threads=0, repetitions=max(args.rounds, 5) * 2)}
+        finally:
+            process.terminate()
+            process.wait()
+    render, rays = results["daemon_render"], results["daemon_rays"]
+    print("\ndaemon over loopback, 128^3 field, 128 samples")
+    print(f"  Render 1024x1024 RGB f32: in process {render['in_process_s']:.4f} s, daemon {render['daemon_s']:.4f} s, "
+          f"ratio {render['daemon_s'] / render['in_process_s']:.3f} (of minima {render['daemon_min_s'] / render['in_process_min_s']:.3f}), same bits: {render['same_bits']}")
+    print(f"  RenderRays of 1,024 rays: p50 {rays['call_p50_ms']:.2f} ms, {rays['above_compute_p50_ms']:.2f} ms above its compute")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bin", default=os.path.join(ROOT, "build", "release", "bin"))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", default="dense,nanovdb,memory,daemon")
+    args = parser.parse_args()
+    wanted = args.only.split(",")
+    print(machine())
+    with tempfile.TemporaryDirectory() as folder:
+        if "dense" in wanted:
+            dense(args, folder)
+        if "nanovdb" in wanted:
+            nanovdb(args)
+        if "memory" in wanted:
+            memory(args)
+        if "daemon" in wanted:
+            daemon(args, folder)
+
+
+if __name__ == "__main__":
+    main()
