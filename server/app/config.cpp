@@ -158,7 +158,8 @@ class ConfigReader final : public ConfigVisitor {
 
   // Reports a key that no call asked for.
   void Leave() {
-    for (const auto& [key, value] : map_->entries) {
+    for (const YamlEntry& entry : map_->entries) {
+      const YamlNode& key = entry.key;
       if (!status_.ok()) return;
       if (std::find(known_.begin(), known_.end(), key.scalar) != known_.end()) continue;
       status_ = absl::InvalidArgumentError(absl::StrCat(file_name_, ":", key.line, ": ", prefix_, Shown(key.scalar),

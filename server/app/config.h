@@ -51,7 +51,7 @@ struct AuthConfig {
 
 // How files of untrusted formats are parsed: in a subprocess with limits.
 struct ParseLimitsConfig {
-  std::string worker;                                   // program; "" = dvren-parse-worker beside the daemon
+  std::string worker;                                   // program; "" = dvren-parse beside the daemon
   std::uint64_t memory_bytes = std::uint64_t{8} << 30;  // address space of the subprocess
   int seconds = 120;                                    // CPU time of the subprocess
   friend bool operator==(const ParseLimitsConfig&, const ParseLimitsConfig&) = default;

@@ -9,6 +9,7 @@
 #include <exception>
 #include <optional>
 #include <sstream>
+#include <utility>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -106,7 +107,7 @@ class TreeBuilder final : public YAML::EventHandler {
       }
       level.key = std::move(node);
     } else {
-      level.node.entries.emplace_back(std::move(*level.key), std::move(node));
+      level.node.entries.push_back({std::move(*level.key), std::move(node)});
       level.key.reset();
     }
   }
@@ -142,8 +143,8 @@ absl::Status At(const std::string& file_name, int line, const std::string& why) 
 
 const YamlNode* YamlNode::Find(const std::string& key) const {
   const auto it =
-      std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return entry.first.scalar == key; });
-  return it == entries.end() ? nullptr : &it->second;
+      std::find_if(entries.begin(), entries.end(), [&](const YamlEntry& entry) { return entry.key.scalar == key; });
+  return it == entries.end() ? nullptr : &it->value;
 }
 
 absl::StatusOr<YamlNode> ParseYamlTree(const std::string& text, const std::string& file_name) {

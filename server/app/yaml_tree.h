@@ -5,23 +5,29 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 
 namespace dvren::server {
 
+struct YamlEntry;
+
 struct YamlNode {
   enum class Kind : std::uint8_t { kNull, kScalar, kList, kMap };
   Kind kind = Kind::kNull;
   int line = 1;
-  bool quoted = false;                                 // scalars: "5" is text, 5 may be a number
-  std::string scalar;                                  // UTF-8
-  std::vector<YamlNode> items;                         // lists
-  std::vector<std::pair<YamlNode, YamlNode>> entries;  // maps, in order; keys are scalars and unique
+  bool quoted = false;             // scalars: "5" is text, 5 may be a number
+  std::string scalar;              // UTF-8
+  std::vector<YamlNode> items;     // lists
+  std::vector<YamlEntry> entries;  // maps, in order
 
   [[nodiscard]] const YamlNode* Find(const std::string& key) const;
+};
+
+struct YamlEntry {
+  YamlNode key;  // a scalar, unique in its map
+  YamlNode value;
 };
 
 inline constexpr std::size_t kMaxYamlBytes = std::size_t{256} << 10;

@@ -32,7 +32,8 @@ TEST_CASE("Zero turns early stopping off, and false turns skipping off") {
 }
 
 TEST_CASE("Step lengths and counts outside their range are refused by name") {
-  for (const double dt : {-0.1, -1e-300, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()}) {
+  for (const double dt :
+       {-0.1, -1e-300, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()}) {
     v1::Sampling message;
     message.set_dt(dt);
     const auto sampling = DecodeSampling(message);

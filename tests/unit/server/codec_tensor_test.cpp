@@ -10,7 +10,8 @@ namespace dvren::server {
 namespace {
 
 template <class Element>
-void Fill(v1::Tensor* tensor, v1::DType dtype, const std::vector<std::int64_t>& shape, const std::vector<Element>& values) {
+void Fill(v1::Tensor* tensor, v1::DType dtype, const std::vector<std::int64_t>& shape,
+          const std::vector<Element>& values) {
   tensor->set_dtype(dtype);
   tensor->mutable_shape()->Assign(shape.begin(), shape.end());
   tensor->mutable_payload()->set_inline_(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(Element));
@@ -69,7 +70,8 @@ TEST_CASE("Rays that are no rays are refused with their index") {
   Fill<float>(rays.mutable_t_near(), v1::DTYPE_F32, {2}, {0, -1});
   CHECK(Refusal(rays).find("rays.t_near[1] = -1") == 0);
   rays = TwoRays();
-  Fill<float>(rays.mutable_t_far(), v1::DTYPE_F32, {2}, {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()});
+  Fill<float>(rays.mutable_t_far(), v1::DTYPE_F32, {2},
+              {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()});
   CHECK(Refusal(rays).find("rays.t_far[1] = nan") == 0);
 }
 

@@ -25,8 +25,9 @@ TEST_CASE("Only files below a root may be named, symbolic links resolved") {
   CHECK(ResolveAllowedPath(folder / "leads_in.npy", {root}).ok());
   CHECK(ResolveAllowedPath(root + "/sub/in.npy", {"/nowhere", root}).ok());
 
-  for (const std::string& outside : {folder / "out.npy", root + "/../out.npy", root + "/leads_out.npy", folder / "root2/beside.npy",
-                                     folder / "missing.npy", root, std::string("/etc/passwd")}) {
+  for (const std::string& outside :
+       {folder / "out.npy", root + "/../out.npy", root + "/leads_out.npy", folder / "root2/beside.npy",
+        folder / "missing.npy", root, std::string("/etc/passwd")}) {
     const absl::Status status = ResolveAllowedPath(outside, {root}).status();
     CHECK(absl::IsPermissionDenied(status));
     CHECK(std::string(status.message()).find("path = " + outside) == 0);

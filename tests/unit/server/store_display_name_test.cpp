@@ -15,8 +15,9 @@ TEST_CASE("Display names are short text without slashes and control characters")
   for (int i = 0; i < 128; ++i) kanji += "\xe9\x9b\xb2";
   CHECK(ValidateDisplayName(kanji).ok());
 
-  for (const std::string& bad : {std::string(), std::string(129, 'x'), kanji + "x", std::string("a/b"), std::string("fields/0"),
-                                 std::string("a\nb"), std::string("a\0b", 3), std::string("a\x7f"), std::string(" a"), std::string("a ")}) {
+  for (const std::string& bad :
+       {std::string(), std::string(129, 'x'), kanji + "x", std::string("a/b"), std::string("fields/0"),
+        std::string("a\nb"), std::string("a\0b", 3), std::string("a\x7f"), std::string(" a"), std::string("a ")}) {
     const absl::Status status = ValidateDisplayName(bad);
     CHECK(absl::IsInvalidArgument(status));
     CHECK(std::string(status.message()).find("display_name = \"") == 0);

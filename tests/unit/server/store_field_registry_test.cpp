@@ -13,7 +13,8 @@ namespace {
 
 using dvren::test::TempFolder;
 
-std::unique_ptr<FieldRegistry> Open(const TempFolder& folder, const FieldRegistryOptions& options = {}, const FileFaults& faults = nullptr) {
+std::unique_ptr<FieldRegistry> Open(const TempFolder& folder, const FieldRegistryOptions& options = {},
+                                    const FileFaults& faults = nullptr) {
   auto registry = std::make_unique<FieldRegistry>(*FieldStore::Open(folder.path(), faults), options);
   REQUIRE(registry->Load().ok());
   return registry;

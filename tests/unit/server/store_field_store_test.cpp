@@ -32,7 +32,9 @@ absl::Status Put(FieldStore& store, const StoredField& field, const std::string&
   return store.Put(field, payload.data(), payload.size(), [] { return absl::OkStatus(); });
 }
 
-std::string PayloadFile(const TempFolder& folder, const std::string& id) { return folder / ("fields/" + id + "/payload.bin"); }
+std::string PayloadFile(const TempFolder& folder, const std::string& id) {
+  return folder / ("fields/" + id + "/payload.bin");
+}
 
 TEST_CASE("A field that was put is there again after the store is opened anew") {
   const TempFolder folder;
@@ -167,7 +169,8 @@ TEST_CASE("An open payload stays readable when its field is removed") {
 
 TEST_CASE("Only names of the form fields/{id} have an id") {
   CHECK(FieldIdOf("fields/0a1b") == "0a1b");
-  for (const char* name : {"", "fields/", "fields/..", "fields/a/b", "smoke", "uploads/a", "fields/A"}) CHECK(FieldIdOf(name).empty());
+  for (const char* name : {"", "fields/", "fields/..", "fields/a/b", "smoke", "uploads/a", "fields/A"})
+    CHECK(FieldIdOf(name).empty());
 }
 
 }  // namespace
