@@ -16,6 +16,7 @@
 #include "grid_choice.h"
 #include "nanovdb_tree.h"
 #include "openvdb_guard.h"
+#include "vdb_header.h"
 
 namespace dvren::io {
 namespace {
@@ -51,10 +52,7 @@ Affine IndexToWorld(const openvdb::math::Transform& transform) {
 absl::StatusOr<std::vector<std::string>> OpenFile(openvdb::io::File& file, const std::string& path,
                                                   const std::string& name) {
   DVREN_ASSIGN_OR_RETURN(const std::unique_ptr<FileReader> bytes, FileReader::Open(path, name));
-  std::int64_t magic = 0;
-  if (bytes->size() < sizeof magic || !bytes->ReadAt(0, &magic, sizeof magic).ok() || magic != openvdb::OPENVDB_MAGIC) {
-    return DamagedVdb(name, "does not start with OpenVDB's magic number");
-  }
+  DVREN_RETURN_IF_ERROR(CheckVdbHeader(*bytes));
   file.open(/*delayLoad=*/false);
   std::vector<std::string> names;
   for (auto it = file.beginName(); it != file.endName(); ++it) names.push_back(*it);
@@ -63,6 +61,16 @@ absl::StatusOr<std::vector<std::string>> OpenFile(openvdb::io::File& file, const
 
 // A level set (whose interior is negative) becomes density 1 inside, falling to 0 through the narrow band.
 void LevelSetToFog(openvdb::FloatGrid& grid) { openvdb::tools::sdfToFogVolume(grid); }
+
+// Writers leave the number of active voxels beside a grid. OpenVDB never compares, so a damaged tree would pass for a
+// smaller volume.
+absl::Status CheckComplete(const openvdb::GridBase& header, const openvdb::GridBase& grid, absl::string_view name) {
+  const auto declared = header.getMetadata<openvdb::Int64Metadata>(openvdb::GridBase::META_FILE_VOXEL_COUNT);
+  if (declared == nullptr) return absl::OkStatus();
+  const auto present = static_cast<std::int64_t>(grid.activeVoxelCount());
+  if (present == declared->value()) return absl::OkStatus();
+  return DamagedVdb(name, absl::StrCat("damaged: declares ", declared->value(), " active voxels, has ", present));
+}
 
 absl::StatusOr<openvdb::FloatGrid::Ptr> ReadGrid(const std::string& path, const VdbOptions& options,
                                                  const std::string& file_name) {
@@ -85,6 +93,7 @@ absl::StatusOr<openvdb::FloatGrid::Ptr> ReadGrid(const std::string& path, const 
   DVREN_RETURN_IF_ERROR(CheckTransform(IndexToWorld(header->transform()), absl::StrCat(name, ": index_to_world")));
 
   const openvdb::GridBase::Ptr base = file.readGrid(names[chosen]);
+  DVREN_RETURN_IF_ERROR(CheckComplete(*header, *base, name));
   openvdb::FloatGrid::Ptr grid = openvdb::gridPtrCast<openvdb::FloatGrid>(base);
   if (grid == nullptr) {
     const auto wide = openvdb::gridPtrCast<openvdb::DoubleGrid>(base);
