@@ -1,5 +1,5 @@
-// One cloud as an array, as a NanoVDB grid and as a dense import of the same file: three fields that must look alike, which
-// they do only where index transforms, voxel centres and clip boxes are what the conventions say.
+// One cloud as an array, as a NanoVDB grid and as a dense import of the same file: three fields that must look alike,
+// which they do only where index transforms, voxel centres and clip boxes are what the conventions say.
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -48,15 +48,15 @@ TEST_CASE("An array, its NanoVDB grid and the dense import of its file render al
   const Scene dense = SceneOf(stream, Get(io::VdbToDense(path)));
   CHECK(DefaultStep(sparse) == Approx(0.25).epsilon(1e-6));  // 40 voxels over 20 world units
   CHECK(DefaultStep(dense) == Approx(0.25).epsilon(1e-6));
-  const PlanSpec spec = SpecFor(array);
+  PlanSpec spec = SpecFor(array);
+  spec.sampling.dt /= 8;  // the boxes differ, and with them the end segments, whose error falls with the square of dt
   const std::vector<double> a = Values(stream, Render(stream, array, spec).opacity),
                             b = Values(stream, Render(stream, sparse, spec).opacity),
                             c = Values(stream, Render(stream, dense, spec).opacity);
   CHECK(*std::max_element(a.begin(), a.end()) > 0.9);
   CHECK(std::count(a.begin(), a.end(), 0.0) > 100);
-  // The boxes differ, and with them where the first and last segments of a ray are cut and sampled.
-  CHECK(LargestDifference(a, c) < 2e-3);
-  CHECK(LargestDifference(b, c) < 2e-3);
+  CHECK(LargestDifference(a, c) < 1e-5);
+  CHECK(LargestDifference(b, c) < 5e-5);
 }
 
 TEST_CASE("A sparse grid renders the same bits staged, tiled and without skipping, and skipping saves samples") {
@@ -95,7 +95,7 @@ TEST_CASE("The real fog volume renders alike as NanoVDB and as dense import") {
   const Frame a = Render(stream, sparse, spec), b = Render(stream, dense, spec);
   const std::vector<double> opacity = Values(stream, a.opacity);
   CHECK(*std::max_element(opacity.begin(), opacity.end()) > 0.5);
-  CHECK(LargestDifference(opacity, Values(stream, b.opacity)) < 2e-3);
+  CHECK(LargestDifference(opacity, Values(stream, b.opacity)) < 1e-4);
   CHECK(Bits(stream, Render(stream, sparse, spec, RenderPath::kStaged)) == Bits(stream, a));
 }
 

@@ -1,5 +1,5 @@
-// Buffer: bytes on a device, 64-byte aligned, move-only. Freed when destroyed, by whatever thread; on GPUs in the order of
-// the stream that allocated it, which lives until then. Zero bytes are a valid size, without data.
+// Buffer: bytes on a device, 64-byte aligned, move-only. Freed when destroyed, by whatever thread; on GPUs in the order
+// of the stream that allocated it, which lives until then. Zero bytes are a valid size, without data.
 #pragma once
 
 #include <cstddef>

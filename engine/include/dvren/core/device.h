@@ -24,7 +24,7 @@ struct DeviceOptions {
 };
 
 struct DeviceInfo {
-  std::string id;    // "cpu", "cuda:0"
+  std::string id;  // "cpu", "cuda:0"
   DeviceKind kind = DeviceKind::kCpu;
   std::string name;  // marketing name
   std::string uuid;  // GPUs only

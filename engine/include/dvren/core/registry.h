@@ -1,4 +1,5 @@
-// Registry: an explicit table from a kind's name to how one is made. `r.Add<XField>("x")` is the one line of a new kind.
+// Registry: an explicit table from a kind's name to how one is made. `r.Add<XField>("x")` is the one line of a new
+// kind.
 #pragma once
 
 #include <functional>

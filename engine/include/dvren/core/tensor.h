@@ -17,7 +17,8 @@ class Tensor {
  public:
   Tensor() = default;
   // Contiguous, C order, uninitialised. INVALID_ARGUMENT for a negative extent or a rank above HP_MAX_RANK.
-  [[nodiscard]] static absl::StatusOr<Tensor> Allocate(Stream& stream, DType dtype, std::span<const std::int64_t> shape);
+  [[nodiscard]] static absl::StatusOr<Tensor> Allocate(Stream& stream, DType dtype,
+                                                       std::span<const std::int64_t> shape);
 
   [[nodiscard]] bool defined() const { return buffer_ != nullptr; }
   [[nodiscard]] DType dtype() const { return dtype_; }

@@ -17,16 +17,16 @@ namespace dvren {
 
 // What a field is, for users, planners and the wire.
 struct FieldInfo {
-  std::string type;           // registered name: "dense_grid", "nanovdb"
-  bool batched = false;       // evaluated in batches (radiance-field networks) instead of inside the kernels
+  std::string type;      // registered name: "dense_grid", "nanovdb"
+  bool batched = false;  // evaluated in batches (radiance-field networks) instead of inside the kernels
   int channels = 0;
-  int sh_degree = -1;         // -1 without spherical harmonics
+  int sh_degree = -1;  // -1 without spherical harmonics
   DType storage_dtype = DType::kF32;
-  Box box;                    // clip box in the field's own local space
+  Box box;  // clip box in the field's own local space
   Affine local_to_world;
-  Box world_box;              // axis-aligned bounds of `box` in world space
-  double min_voxel_world = 0; // shortest voxel edge in world units
-  bool unbounded = false;     // border clamp: rays are clipped by t_near and t_far alone
+  Box world_box;               // axis-aligned bounds of `box` in world space
+  double min_voxel_world = 0;  // shortest voxel edge in world units
+  bool unbounded = false;      // border clamp: rays are clipped by t_near and t_far alone
   std::uint64_t device_bytes = 0;
   std::uint64_t parameter_count = 0;
 };

@@ -43,8 +43,8 @@ struct PlanSpec {
   std::array<double, 3> background{0, 0, 0};
   std::uint32_t aovs = kAovRgb;
   Precision precision = Precision::kF32;
-  int tile = 0;        // pixels along the edge of one slice of work; 0 = default (128)
-  int kernel_tile = 0; // pixels along the edge of a scheduling tile inside the kernel; 0 = default
+  int tile = 0;         // pixels along the edge of one slice of work; 0 = default (128)
+  int kernel_tile = 0;  // pixels along the edge of a scheduling tile inside the kernel; 0 = default
 };
 
 inline constexpr std::int64_t kMaxSteps = std::int64_t{1} << 24;
@@ -56,7 +56,7 @@ class Plan {
   Plan& operator=(const Plan&) = delete;
 
   [[nodiscard]] const PlanSpec& spec() const { return spec_; }
-  [[nodiscard]] const Roi& roi() const { return roi_; }           // empty without a camera
+  [[nodiscard]] const Roi& roi() const { return roi_; }                   // empty without a camera
   [[nodiscard]] const std::vector<Roi>& tiles() const { return tiles_; }  // slices of work, row by row
   [[nodiscard]] std::size_t workspace_bytes() const { return workspace_bytes_; }
   [[nodiscard]] const hp_plan* hp() const { return plan_; }
@@ -87,21 +87,23 @@ class Planner {
   // As Make, but the plan does not keep the device.
   static absl::StatusOr<std::shared_ptr<const Plan>> MakeUnowned(const Device& device, const PlanSpec& spec);
   // A pointer to the same plan that keeps the device until the plan is let go.
-  static std::shared_ptr<const Plan> KeepDevice(const std::shared_ptr<Device>& device, std::shared_ptr<const Plan> plan);
+  static std::shared_ptr<const Plan> KeepDevice(const std::shared_ptr<Device>& device,
+                                                std::shared_ptr<const Plan> plan);
 };
 
 // Plans of one device by content, least recently used out. Thread-safe.
 class PlanCache {
  public:
   explicit PlanCache(std::size_t capacity = 64) : capacity_(capacity) {}
-  [[nodiscard]] absl::StatusOr<std::shared_ptr<const Plan>> Get(const std::shared_ptr<Device>& device, const PlanSpec& spec);
+  [[nodiscard]] absl::StatusOr<std::shared_ptr<const Plan>> Get(const std::shared_ptr<Device>& device,
+                                                                const PlanSpec& spec);
   [[nodiscard]] std::size_t size() const;
 
  private:
   using Entry = std::pair<std::string, std::shared_ptr<const Plan>>;
   const std::size_t capacity_;
   mutable std::mutex mutex_;
-  std::list<Entry> entries_;  // guarded by mutex_; front = most recent
+  std::list<Entry> entries_;                                           // guarded by mutex_; front = most recent
   std::unordered_map<std::string, std::list<Entry>::iterator> index_;  // guarded by mutex_
 };
 

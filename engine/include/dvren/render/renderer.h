@@ -14,23 +14,23 @@ namespace dvren {
 // What backward needs; a value. Empty until gradients are asked for.
 class Tape;
 
-// N rays in host memory, unit directions, contiguous: origins (N, 3), directions (N, 3), and optionally t_near, t_far (N).
-// f32 (or f64 with Precision::kF64); ids (N) are the keys of stratified sampling, default the index.
+// N rays in host memory, unit directions, contiguous: origins (N, 3), directions (N, 3), and optionally t_near, t_far
+// (N). f32 (or f64 with Precision::kF64); ids (N) are the keys of stratified sampling, default the index.
 struct RayBatch {
   std::int64_t count = 0;
   const void* origins = nullptr;
   const void* directions = nullptr;
-  const void* t_near = nullptr;          // absent: 0
-  const void* t_far = nullptr;           // absent: +inf
-  const std::int64_t* ids = nullptr;     // absent: the index
+  const void* t_near = nullptr;       // absent: 0
+  const void* t_far = nullptr;        // absent: +inf
+  const std::int64_t* ids = nullptr;  // absent: the index
 };
 
 // How a frame is computed. Both give the same bits; kStaged stores every sample and is the readable reference.
 enum class RenderPath : std::uint8_t { kFused, kStaged };
 
-// What a plan and a scene must satisfy together: lattice indices stay below 2^24, where f32 counts exactly. Checked by every
-// render; exported so that a service can refuse before it starts. INVALID_ARGUMENT names sampling.dt. Rays that are given
-// instead of a camera are not bounded by this; those that pass the limit end there and count as truncated.
+// What a plan and a scene must satisfy together: lattice indices stay below 2^24, where f32 counts exactly. Checked by
+// every render; exported so that a service can refuse before it starts. INVALID_ARGUMENT names sampling.dt. Rays that
+// are given instead of a camera are not bounded by this; those that pass the limit end there and count as truncated.
 [[nodiscard]] absl::Status ValidatePlanForScene(const Plan& plan, const Scene& scene);
 
 class Renderer {

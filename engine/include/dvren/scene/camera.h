@@ -1,5 +1,5 @@
-// Camera: model, intrinsics, pose over time and shutter. OpenCV axes (x right, y down, z forward); pixels with centres at
-// +0.5 and row 0 on top. Other conventions are translated by the codec and the dataset readers, nowhere else.
+// Camera: model, intrinsics, pose over time and shutter. OpenCV axes (x right, y down, z forward); pixels with centres
+// at +0.5 and row 0 on top. Other conventions are translated by the codec and the dataset readers, nowhere else.
 #pragma once
 
 #include <array>
@@ -26,7 +26,7 @@ struct Shutter {
   double open = 0, close = 0;  // seconds
 };
 
-struct PinholeModel {  // OpenCV's Brown-Conrady distortion
+struct PinholeModel {                     // OpenCV's Brown-Conrady distortion
   double fx = 0, fy = 0, cx = 0, cy = 0;  // pixels
   double k1 = 0, k2 = 0, k3 = 0, p1 = 0, p2 = 0;
   friend bool operator==(const PinholeModel&, const PinholeModel&) = default;
@@ -61,7 +61,7 @@ inline constexpr int kMaxImageEdge = 32768;
 
 // The default camera: orbit around the box centre, azimuth about +y from +z, elevation up, degrees; `distance` in world
 // units from the centre (<= 0: such that the bounding sphere fits); `fov_degrees` is vertical.
-[[nodiscard]] Camera OrbitCamera(const Box& world_box, double azimuth_degrees, double elevation_degrees, double distance,
-                                 double fov_degrees, int width, int height);
+[[nodiscard]] Camera OrbitCamera(const Box& world_box, double azimuth_degrees, double elevation_degrees,
+                                 double distance, double fov_degrees, int width, int height);
 
 }  // namespace dvren
