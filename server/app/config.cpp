@@ -114,6 +114,11 @@ class ConfigReader final : public ConfigVisitor {
     *value = node->scalar;
   }
 
+  void RequiredText(const char* key, std::string* value, TextCheck check) override {
+    Text(key, value, check);
+    if (status_.ok() && map_->Find(key) == nullptr) FailMissing(key, check(""));
+  }
+
   void OptionalText(const char* key, std::optional<std::string>* value, TextCheck check) override {
     std::string text;
     if (Peek(key) == nullptr) {
@@ -206,11 +211,16 @@ class ConfigReader final : public ConfigVisitor {
 
   void Fail(const YamlNode& node, const char* key, const std::string& remedy) { FailAt(node, Path(key), remedy); }
 
+  void FailMissing(const char* key, const std::string& remedy) {
+    status_ = absl::InvalidArgumentError(
+        absl::StrCat(file_name_, ":", map_->line, ": ", prefix_, key, " = nothing: ", remedy));
+  }
+
   void FailAt(const YamlNode& node, const std::string& path, const std::string& remedy) {
     if (!status_.ok()) return;
     constexpr const char* kKinds[] = {"nothing", "", "a list", "a map"};
-    const std::string value =
-        node.kind == YamlNode::Kind::kScalar ? Shown(node.scalar) : kKinds[static_cast<std::size_t>(node.kind)];
+    std::string value = kKinds[static_cast<std::size_t>(node.kind)];
+    if (node.kind == YamlNode::Kind::kScalar) value = Shown(node.scalar);
     status_ =
         absl::InvalidArgumentError(absl::StrCat(file_name_, ":", node.line, ": ", path, " = ", value, ": ", remedy));
   }

@@ -15,7 +15,7 @@ namespace {
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
 constexpr std::uint64_t kPiB = std::uint64_t{1} << 50;
 
-// sha256sum of an unlikely secret is 64 digits; a shorter text is a token in the clear, which has no place in a file.
+// Of a SHA-256. A shorter text would be a token in the clear, which has no place in a file.
 constexpr std::size_t kSha256HexDigits = 64;
 
 std::string CheckAny(const std::string& value) {
@@ -105,8 +105,8 @@ void DescribeConfig(Config& config, ConfigVisitor& v) {
     v.SectionList(
         "tokens", tokens.size(), [&](std::size_t n) { tokens.resize(n); },
         [&](std::size_t i) {
-          v.Text("tenant", &tokens[i].tenant, CheckTenant);
-          v.Text("sha256", &tokens[i].sha256, CheckSha256);
+          v.RequiredText("tenant", &tokens[i].tenant, CheckTenant);
+          v.RequiredText("sha256", &tokens[i].sha256, CheckSha256);
         });
   });
   v.Section("parse", [&] {
@@ -134,8 +134,6 @@ absl::Status CheckTogether(const Config& config) {
   for (std::size_t i = 0; i < config.auth.tokens.size(); ++i) {
     const AuthToken& token = config.auth.tokens[i];
     const std::string path = absl::StrCat("auth.tokens[", i, "]");
-    if (token.tenant.empty()) return Wrong(path + ".tenant", "\"\"", CheckTenant(""));
-    if (token.sha256.empty()) return Wrong(path + ".sha256", "\"\"", CheckSha256(""));
     if (!hashes.insert(token.sha256).second) {
       return Wrong(path + ".sha256", token.sha256.substr(0, 8) + "…", "given twice; one token belongs to one tenant");
     }

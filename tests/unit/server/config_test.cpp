@@ -112,6 +112,9 @@ TEST_CASE("A wrong type or range names line, key, value and remedy") {
   CHECK(ErrorOf("metrics: unix:/x\n").find("must be IP:port") != std::string::npos);
   CHECK(ErrorOf("auth: {tokens: [{tenant: a, sha256: secret}]}\n").find("64 lowercase hex digits") !=
         std::string::npos);
+  CHECK(
+      ErrorOf("auth:\n  tokens:\n    - tenant: a\n").find("dvrend.yaml:3: auth.tokens[0].sha256 = nothing: must be") ==
+      0);
   CHECK(ErrorOf("auth: {tokens: [a]}\n").find("auth.tokens[0] = a: must be a map") != std::string::npos);
 }
 
