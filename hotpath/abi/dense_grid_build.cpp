@@ -43,7 +43,10 @@ hp_status BuildDenseGrid(hp_stream* stream, const hp_grid_desc& desc, hp_field**
     HP_REQUIRE(v.shape[i] == 1 || v.strides[i] == stride,
                "grid_desc.values.strides[%d] = %lld: must be contiguous, C order (%lld)", i,
                static_cast<long long>(v.strides[i]), static_cast<long long>(stride));
-    HP_REQUIRE(stride <= (int64_t{1} << 40) / v.shape[i], "grid_desc.values.shape: too large");
+    HP_REQUIRE(stride <= (int64_t{1} << 40) / v.shape[i],
+               "grid_desc.values.shape = (%lld, %lld, %lld, %lld): at most 2^31 - 1 voxels with padding",
+               static_cast<long long>(v.shape[0]), static_cast<long long>(v.shape[1]),
+               static_cast<long long>(v.shape[2]), static_cast<long long>(v.shape[3]));
     stride *= v.shape[i];
   }
   HP_REQUIRE(desc.interp == HP_INTERP_LINEAR || desc.interp == HP_INTERP_NEAREST,
