@@ -1,4 +1,5 @@
 // Packs a dense grid into the padded rows that kernels read.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -11,11 +12,41 @@
 namespace hp {
 namespace {
 
-// Rounds up to an odd number of cache lines, so that neighbouring rows do not fall into the same cache sets.
-int64_t OddLines(int64_t voxels, int64_t voxel_bytes) {
-  const int64_t per_line = voxel_bytes >= 64 ? 1 : 64 / voxel_bytes;
-  int64_t lines = (voxels + per_line - 1) / per_line;
-  return (lines | 1) * per_line;
+constexpr int64_t kLineBytes = 64, kCacheSets = 64;  // of a first-level cache: addresses 4 KiB apart share a set
+
+// Distance of two rows in cache sets, that are `lines` cache lines apart.
+int64_t SetDistance(int64_t lines) {
+  const int64_t d = ((lines % kCacheSets) + kCacheSets) % kCacheSets;
+  return std::min(d, kCacheSets - d);
+}
+
+// Pads rows and planes so that the rows a packet of rays reads at a time, a few in y by a few in z, lie in different
+// cache sets. Strides that are powers of two, or rows and planes that are alike, would make them push each other out.
+struct Pitch {
+  int64_t y, z;  // voxels
+};
+Pitch ChoosePitch(int64_t row_voxels, int64_t rows, int64_t voxel_bytes) {
+  const int64_t per_line = voxel_bytes >= kLineBytes ? 1 : kLineBytes / voxel_bytes;
+  const int64_t line_steps = voxel_bytes >= kLineBytes ? voxel_bytes / kLineBytes : 1;  // lines per step of the pitch
+  const int64_t least_row = (row_voxels + per_line - 1) / per_line;
+  int64_t best_row = least_row, best_distance = -1;
+  for (int64_t row = least_row; row <= least_row + least_row / 32; ++row) {
+    int64_t distance = kCacheSets;
+    for (int64_t a = 1; a <= 4; ++a) distance = std::min(distance, SetDistance(a * row * line_steps));
+    if (distance > best_distance) best_row = row, best_distance = distance;
+  }
+  const int64_t least_plane = best_row * rows;
+  int64_t best_plane = least_plane;
+  best_distance = -1;
+  for (int64_t plane = least_plane; plane < least_plane + std::min(kCacheSets, best_row); ++plane) {
+    int64_t distance = kCacheSets;
+    for (int64_t b = 1; b <= 6; ++b) {
+      for (int64_t a = -3; a <= 3; ++a)
+        distance = std::min(distance, SetDistance((a * best_row + b * plane) * line_steps));
+    }
+    if (distance > best_distance) best_plane = plane, best_distance = distance;
+  }
+  return {best_row * per_line, best_plane * per_line};
 }
 
 double HalfToDouble(uint16_t h) {
@@ -63,10 +94,10 @@ hp_status BuildDenseGrid(hp_stream* stream, const hp_grid_desc& desc, hp_field**
   const int64_t nz = v.shape[0], ny = v.shape[1], nx = v.shape[2], channels = v.shape[3];
   const int64_t value_bytes = v.dtype == HP_DTYPE_F16 ? 2 : 4;
   const int64_t channel_stride = channels == 1 ? 1 : (channels + 3) / 4 * 4;
-  const int64_t pitch_y = OddLines(nx + 1, channel_stride * value_bytes);
+  const int64_t voxel_bytes = channel_stride * value_bytes;
+  const auto [pitch_y, pitch_z] = ChoosePitch(nx + 1, ny + 1, voxel_bytes);
   HP_REQUIRE(pitch_y * (ny + 1) < (int64_t{1} << 31), "grid_desc.values.shape = (%lld, %lld, %lld): too large",
              static_cast<long long>(nz), static_cast<long long>(ny), static_cast<long long>(nx));
-  const int64_t pitch_z = OddLines(pitch_y * (ny + 1), channel_stride * value_bytes);
   HP_REQUIRE(pitch_z < (int64_t{1} << 31) / (nz + 1),
              "grid_desc.values.shape = (%lld, %lld, %lld): at most 2^31 - 1 voxels with padding",
              static_cast<long long>(nz), static_cast<long long>(ny), static_cast<long long>(nx));

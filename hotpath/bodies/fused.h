@@ -40,7 +40,9 @@ struct Progress {
   bool done;
 };
 
-HP_FN Progress begin_progress(const March& s) { return {Integral::begin(), s.first, splat_mask(false), false}; }
+HP_FN Progress begin_progress(const March& s) {
+  return {Integral::begin(), s.first, splat_mask(false), false};
+}
 
 // Takes lanes out of `live` whose transmittance is below the threshold.
 HP_FN M stop_lanes(Real early_stop, M live, Progress& at) {
@@ -52,13 +54,11 @@ HP_FN M stop_lanes(Real early_stop, M live, Progress& at) {
   return live;
 }
 
-// At most `rounds` rounds of Field::kUnroll segments per lane.
+// A field without empty space to skip: at most `rounds` rounds of Field::kUnroll segments per lane.
 template <class Field>
-HP_FN void march_some(const Field& field, const Lattice& lattice, const March& s, Real early_stop, bool skip, int rounds,
-                      Progress& progress, PacketCounts& counts) {
-  Progress at = progress;
+HP_FN void march_everywhere(const Field& field, const Lattice& lattice, const March& s, Real early_stop, int rounds,
+                            Progress& at, PacketCounts& counts) {
   const I one = splat_int(1);
-  int64_t samples = 0;
   for (; rounds > 0; --rounds) {
     M live = stop_lanes(early_stop, without(less_equal(at.k, s.last), at.stopped), at);
     if (!any(live)) {
@@ -66,27 +66,9 @@ HP_FN void march_some(const Field& field, const Lattice& lattice, const March& s
       break;
     }
     F t, length, sigma, r, g, b;
-    if constexpr (Field::kSkipsEmptySpace) {
-      typename Field::Place place;
-      const EmptySpace<Field> space(field, s);
-      for (;;) {
-        place_sample(lattice, s, at.k, true, t, length);
-        place = field.locate(madd(t, s.gx, s.px), madd(t, s.gy, s.py), madd(t, s.gz, s.pz));
-        if (!skip) break;
-        M empty = both(live, field.empty(place));
-        if (!any(empty)) break;
-        at.k = select(empty, space.next(place, lattice, s, at.k), at.k);
-        live = both(live, less_equal(at.k, s.last));
-        if (!any(live)) break;
-      }
-      if (!any(live)) continue;
-      field.sample_at(place, sigma, r, g, b);
-      integrate_sample(at.integral, live, t, length, sigma, r, g, b);
-      samples += count_of(live);
-      at.k = at.k + one;
-    } else if constexpr (Field::kUnroll == 2) {
-      // Two samples in flight hide latency. The second is taken before it is known that the ray goes on; if it does not,
-      // its lane is masked.
+    if constexpr (Field::kUnroll == 2) {
+      // Two samples in flight hide latency. The second is taken before it is known that the ray goes on; if it does
+      // not, its lane is masked.
       const I k1 = at.k + one;
       const bool ends = any(both(live, either(equal(at.k, s.first), less_equal(s.last, k1))));
       F t1, length1, sigma1, r1, g1, b1;
@@ -97,18 +79,60 @@ HP_FN void march_some(const Field& field, const Lattice& lattice, const March& s
       integrate_sample(at.integral, live, t, length, sigma, r, g, b);
       M live1 = stop_lanes(early_stop, both(live, less_equal(k1, s.last)), at);
       integrate_sample(at.integral, live1, t1, length1, sigma1, r1, g1, b1);
-      samples += count_of(live) + count_of(live1);
+      counts.samples += count_of(live) + count_of(live1);
       at.k = k1 + one;
     } else {
       const bool ends = any(both(live, either(equal(at.k, s.first), less_equal(s.last, at.k))));
       place_sample(lattice, s, at.k, ends, t, length);
       field.sample(madd(t, s.gx, s.px), madd(t, s.gy, s.py), madd(t, s.gz, s.pz), sigma, r, g, b);
       integrate_sample(at.integral, live, t, length, sigma, r, g, b);
-      samples += count_of(live);
+      counts.samples += count_of(live);
       at.k = at.k + one;
     }
   }
-  counts.samples += samples;
+}
+
+// A field that knows its empty space: every lane first moves on to where something is, then all sample together.
+template <class Field>
+HP_FN void march_skipping(const Field& field, const Lattice& lattice, const March& s, Real early_stop, bool skip,
+                          int rounds, Progress& at, PacketCounts& counts) {
+  const EmptySpace<Field> space(field, s);
+  for (; rounds > 0; --rounds) {
+    M live = stop_lanes(early_stop, without(less_equal(at.k, s.last), at.stopped), at);
+    typename Field::Place place;
+    F t, length, sigma, r, g, b;
+    while (any(live)) {
+      place_sample(lattice, s, at.k, true, t, length);
+      place = field.locate(madd(t, s.gx, s.px), madd(t, s.gy, s.py), madd(t, s.gz, s.pz));
+      if (!skip) break;
+      M empty = both(live, field.empty(place));
+      if (!any(empty)) break;
+      at.k = select(empty, space.next(place, lattice, s, at.k), at.k);
+      live = both(live, less_equal(at.k, s.last));
+    }
+    if (!any(live)) {
+      at.done = true;
+      break;
+    }
+    field.sample_at(place, sigma, r, g, b);
+    integrate_sample(at.integral, live, t, length, sigma, r, g, b);
+    counts.samples += count_of(live);
+    at.k = at.k + splat_int(1);
+  }
+}
+
+// Marches at most `rounds` rounds and notes in `progress` how far it came.
+template <class Field>
+HP_FN void march_some(const Field& field, const Lattice& lattice, const March& s, Real early_stop, bool skip,
+                      int rounds, Progress& progress, PacketCounts& counts) {
+  Progress at = progress;  // in registers
+  PacketCounts local;
+  if constexpr (Field::kSkipsEmptySpace) {
+    march_skipping(field, lattice, s, early_stop, skip, rounds, at, local);
+  } else {
+    march_everywhere(field, lattice, s, early_stop, rounds, at, local);
+  }
+  counts.samples += local.samples;
   progress = at;
 }
 
