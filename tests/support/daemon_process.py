@@ -62,6 +62,11 @@ class DaemonProcess:
             if error[0] is not None:
                 print(f"---- the end of dvrend's log ----\n{self._log.read_text()[-4000:]}")
 
+    def kill(self):
+        """As a crash would end it."""
+        self._process.kill()
+        self._process.wait()
+
     def ctl(self, *arguments):
         """Runs dvrenctl and gives its stdout; a failure shows its stderr."""
         command = [str(bin_dir() / "dvrenctl"), "--endpoint", self.endpoint, *map(str, arguments)]

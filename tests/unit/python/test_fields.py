@@ -27,6 +27,7 @@ def test_an_uploaded_array_comes_back_bit_for_bit(client, daemon):
     np.testing.assert_array_equal(field.dense_grid.local_to_world, np.eye(3, 4))
     assert daemon.chunk_sizes == [1 << 20, 1 << 20, GRID.nbytes - (2 << 20)]
     assert told[-1] == (GRID.nbytes, GRID.nbytes) and len(told) == 3
+    assert field == client.fields.get("cloud") and len({field, client.fields.get(field.name)}) == 1
     again = client.fields.download("cloud")
     assert again.dtype == np.float32
     np.testing.assert_array_equal(again[..., 0], GRID)

@@ -47,7 +47,6 @@ class Connection:
             ("grpc.max_send_message_length", -1),  # the daemon says what is too much
             # A daemon that restarts is found again quickly: resumed transfers wait for it.
             ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.min_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 2000),
         ]
         if _LOCAL.match(endpoint):

@@ -40,7 +40,7 @@ _BORDERS = {"zero": pb.BORDER_ZERO, "clamp": pb.BORDER_CLAMP}
 _KINDS = {"nanovdb": pb.FIELD_KIND_NANOVDB, "dense": pb.FIELD_KIND_DENSE}
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class DenseGrid:
     """How the values of a dense field lie in space."""
 
@@ -52,7 +52,7 @@ class DenseGrid:
     border: str
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class NanoVdb:
     """What a NanoVDB field says of its grid."""
 
@@ -63,9 +63,9 @@ class NanoVdb:
     active_voxels: int
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Field:
-    """Description of a field; one of `dense_grid` and `nanovdb` is there, by `type`."""
+    """Description of a field; one of `dense_grid` and `nanovdb` is there, by `type`. Equal by name and version."""
 
     name: str  # "fields/{id}"
     display_name: str
@@ -81,6 +81,12 @@ class Field:
     source: str  # file name it came from
     dense_grid: DenseGrid | None
     nanovdb: NanoVdb | None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Field) and (self.name, self.version) == (other.name, other.version)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.version))
 
     @classmethod
     def _from_message(cls, message: pb.Field) -> Field:
