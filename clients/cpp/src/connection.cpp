@@ -124,13 +124,15 @@ absl::Status Connection::ToAbsl(const grpc::Status& status, const grpc::ClientCo
   // One line, whatever the daemon or gRPC put into it.
   std::string message = absl::StrReplaceAll(status.error_message(), {{"\r\n", " "}, {"\n", " "}});
   if (message.empty()) message = "the daemon gave no reason";
-  if (status.error_code() == grpc::StatusCode::UNAVAILABLE && id.empty()) {
-    message = absl::StrCat("endpoint = ", endpoint_, ": connection lost or refused (", message, ")");
-  } else if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED && id.empty() && options_.call_timeout.count() > 0) {
+  // What the daemon says itself names the request; the rest is gRPC's on this side.
+  const bool local = id.empty() || !absl::StrContains(message, id);
+  if (local && status.error_code() == grpc::StatusCode::UNAVAILABLE) {
+    message = absl::StrCat("endpoint = ", endpoint_, ": connection lost or refused (", message, "); is dvrend running?");
+  } else if (local && status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED && options_.call_timeout.count() > 0) {
     message = absl::StrCat("timeout = ", absl::FormatDuration(absl::FromChrono(options_.call_timeout)),
                            ": the call took longer; raise the timeout or ask for less work");
   }
-  if (!id.empty() && !absl::StrContains(message, id)) absl::StrAppend(&message, " (request ", id, ")");
+  if (!id.empty() && local) absl::StrAppend(&message, " [request ", id, "]");
   // The numbers of absl::StatusCode are those of gRPC.
   absl::Status result(static_cast<absl::StatusCode>(status.error_code()), message);
   if (!id.empty()) result.SetPayload(kRequestIdPayload, absl::Cord(id));
