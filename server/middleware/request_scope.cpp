@@ -19,9 +19,10 @@ std::optional<std::string_view> Metadata(const grpc::CallbackServerContext& call
 }
 
 std::optional<std::chrono::steady_clock::time_point> SteadyDeadline(const grpc::CallbackServerContext& call) {
-  const std::chrono::system_clock::time_point deadline = call.deadline();
-  if (deadline == std::chrono::system_clock::time_point::max()) return std::nullopt;
-  return std::chrono::steady_clock::now() + (deadline - std::chrono::system_clock::now());
+  const auto left = call.deadline() - std::chrono::system_clock::now();
+  // No deadline is a time beyond all others, and some clients send one that is as good as none.
+  if (left > std::chrono::hours(24 * 365)) return std::nullopt;
+  return std::chrono::steady_clock::now() + left;
 }
 
 // What went wrong on our side is for the operator; what the caller did is not.
