@@ -168,7 +168,7 @@ typedef enum hp_border { HP_BORDER_ZERO = 1, HP_BORDER_CLAMP = 2 } hp_border;
 /* A dense grid over an axis-aligned box in its local space. `values` is host memory, C order (nz, ny, nx, channels),
  * f32 or f16, and is copied. Voxel centres sit at (i + 0.5)/n of the box; between the outermost centres and the box the
  * edge value holds. Channels: 1 = sigma; 4 = r, g, b, sigma; 3(L+1)^2 + 1 = spherical harmonics of r, then g, then b,
- * then sigma, L = 1..3. At most 2^31 - 1 stored values. */
+ * then sigma, L = 1..3. At most 2^31 - 1 voxels, padding included. */
 typedef struct hp_grid_desc {
   uint32_t struct_size;
   hp_tensor values;
