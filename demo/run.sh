@@ -38,14 +38,14 @@ ctl devices
 volume=${DVREN_DATA:-../shared/data}/smoke.vdb
 if [[ -f $volume ]]; then
   look=(--transfer demo/transfer_fire.json --sigma-scale 0.63 --background '0.004,0.006,0.012')
-  view=(--orbit '25,4,190' --fov 38)
+  view=(--orbit '25,4,172' --fov 38)
 else
   volume=$scratch/cloud.vdb
   say "no smoke.vdb in ${DVREN_DATA:-../shared/data}: making a procedural cloud"
   ctl field create sample --shape cloud --size 192
   ctl field download sample "$volume"
-  look=(--transfer demo/transfer_cloud.json --background '0.09,0.22,0.55')
-  view=(--orbit '25,8,42' --fov 34)
+  look=(--transfer demo/transfer_cloud.json --sigma-scale 2 --background '0.07,0.18,0.45')
+  view=(--orbit '100,8,36' --fov 34)
 fi
 
 say "importing $(basename "$volume")"
