@@ -27,3 +27,4 @@ if(HP_HAVE_CUDA)
   set_source_files_properties(backends/cuda/ray.cu backends/cuda/fused.cu PROPERTIES
     COMPILE_OPTIONS "-fmad=false;-ftz=false;-prec-div=true;-prec-sqrt=true")
 endif()
+set(DVREN_HAVE_CUDA ${HP_HAVE_CUDA} CACHE INTERNAL "The CUDA backend is part of this build")
