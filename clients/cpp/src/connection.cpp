@@ -93,7 +93,6 @@ absl::StatusOr<std::shared_ptr<Connection>> Connection::Open(const std::string& 
   if (IsLocal(endpoint)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   // A daemon that restarts is found again quickly: resumed uploads wait for it.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
   arguments.SetMaxReceiveMessageSize(64 << 20);  // the most that a daemon can be configured to send
   DVREN_ASSIGN_OR_RETURN(auto credentials, Credentials(options));
