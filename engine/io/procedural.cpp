@@ -124,13 +124,20 @@ DenseVolume MakeCloud(int n, std::uint64_t seed) {
   volume.values = Blob(count * count * count * sizeof(float));
   auto* values = reinterpret_cast<float*>(volume.values.data());
   const std::array<Lobe, 9> lobes = MakeLobes(seed);
-  // Octaves down to the voxels: the first has 3.2 periods in half the box.
-  int octaves = 1;
-  while (octaves < 7 && 3.2f * static_cast<float>(1 << octaves) < static_cast<float>(n) / 4) ++octaves;
+  // The lobes reach about 0.7; the cloud should fill its box. Whatever a seed does, nothing may be cut off at a face.
+  constexpr float kFill = 0.8f, kFade = 0.93f;
   const auto centre = [&](int i) { return (static_cast<float>(i) + 0.5f) / static_cast<float>(n) * 2.0f - 1.0f; };
+  // Octaves down to the voxels: the first has 3.2 periods over half the lobes' space.
+  int octaves = 1;
+  while (octaves < 7 && 3.2f * kFill * static_cast<float>(1 << octaves) < static_cast<float>(n) / 4) ++octaves;
+  const auto density = [&](float x, float y, float z) {
+    const float reach = std::max({std::abs(x), std::abs(y), std::abs(z)});
+    const float d = Density(lobes, kFill * x, kFill * y, kFill * z, octaves, seed);
+    return reach < kFade ? d : d * (1.0f - Smoothstep(kFade, 1.0f - 2.0f / static_cast<float>(n), reach));
+  };
   for (int z = 0; z < n; ++z) {
     for (int y = 0; y < n; ++y) {
-      for (int x = 0; x < n; ++x) *values++ = Density(lobes, centre(x), centre(y), centre(z), octaves, seed);
+      for (int x = 0; x < n; ++x) *values++ = density(centre(x), centre(y), centre(z));
     }
   }
   return volume;

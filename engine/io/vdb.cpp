@@ -98,7 +98,8 @@ absl::StatusOr<openvdb::FloatGrid::Ptr> ReadGrid(const std::string& path, const 
   if (grid == nullptr) {
     const auto wide = openvdb::gridPtrCast<openvdb::DoubleGrid>(base);
     if (wide == nullptr) return DamagedVdb(name, "its values are not what its header says");
-    grid = openvdb::FloatGrid::create(*wide);
+    // Not FloatGrid::create(*wide): that copies the description and leaves the tree empty.
+    grid = std::make_shared<openvdb::FloatGrid>(*wide);
   }
   if (grid->getGridClass() == openvdb::GRID_LEVEL_SET) LevelSetToFog(*grid);
   const openvdb::CoordBBox box = grid->evalActiveVoxelBoundingBox();

@@ -29,14 +29,14 @@ TEST_CASE("sRGB has the values of its definition") {
 TEST_CASE("PNG samples are encoded once, clamped and rounded") {
   const TempFolder folder;
   // Linear light and its 8-bit sRGB value.
-  const std::vector<float> linear{0.0f, 0.0003f, 0.0031308f, 0.18f, 0.2140411f, 0.5f, 0.9f, 1.0f, -0.5f, 7.0f, 0.2f, 1e30f};
+  const std::vector<float> linear{0.0f, 0.0003f, 0.0031308f, 0.18f, 0.2158605f, 0.5f, 0.95f, 1.0f, -0.5f, 7.0f, 0.2f, 1e30f};
   Ok(WritePng(folder / "a.png", 4, 1, 3, 8, linear, true));
   PngImage png = Get(ReadPng(folder / "a.png"));
-  CHECK(png.samples == std::vector<std::uint16_t>{0, 1, 10, 118, 128, 188, 243, 255, 0, 255, 124, 255});
+  CHECK(png.samples == std::vector<std::uint16_t>{0, 1, 10, 118, 128, 188, 249, 255, 0, 255, 124, 255});
   CHECK((png.width == 4 && png.height == 1 && png.channels == 3 && png.bits == 8));
   Ok(WritePng(folder / "a.png", 4, 1, 3, 8, linear, false));
   png = Get(ReadPng(folder / "a.png"));
-  CHECK(png.samples == std::vector<std::uint16_t>{0, 0, 1, 46, 55, 128, 230, 255, 0, 255, 51, 255});
+  CHECK(png.samples == std::vector<std::uint16_t>{0, 0, 1, 46, 55, 128, 242, 255, 0, 255, 51, 255});
 }
 
 TEST_CASE("PNG alpha is no light, and 16 bits keep what 16 bits can") {

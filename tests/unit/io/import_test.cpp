@@ -27,7 +27,7 @@ class Importer {
   absl::StatusOr<Volume> operator()(ImportRequest request) {
     request.worker_path = DVREN_BIN_DIR "/dvren-parse";
     absl::StatusOr<Volume> volume = ImportVolume(request, scratch_.path());
-    if (!scratch_.Names().empty()) throw std::runtime_error("left behind: " + scratch_.Names()[0]);
+    if (!scratch_.Names().empty()) throw std::runtime_error(absl::StrCat("left behind: ", scratch_.Names()[0]));
     return volume;
   }
 
@@ -154,9 +154,9 @@ TEST_CASE("The array of an NPZ is the one asked for, else density or values, els
   CHECK(nx(Of(folder / "only.npz")) == 2);
   ImportRequest request = Of(folder / "two.npz");
   CHECK(Refused(import(request).status(), StatusCode::kInvalidArgument, {"name one of x, y"}));
-  request.grid = "y";
+  request.grid = std::string("y");
   CHECK(nx(request) == 3);
-  request.grid = "z";
+  request.grid = std::string("z");
   CHECK(Refused(import(request).status(), StatusCode::kInvalidArgument, {"grid = z", "x, y"}));
 }
 
@@ -195,7 +195,7 @@ TEST_CASE("Messages use the owner's name of the file, and the format is its exte
   request.box = Box{};
   CHECK(Refused(import(request).status(), StatusCode::kInvalidArgument, {"box", "leave it out"}));
   request = Of(folder / "a.vdb");
-  request.grid = "fire";
+  request.grid = std::string("fire");
   CHECK(Refused(import(request).status(), StatusCode::kInvalidArgument, {"grid = fire", "there are density"}));
 }
 
