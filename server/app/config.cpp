@@ -116,7 +116,8 @@ class ConfigReader final : public ConfigVisitor {
 
   void RequiredText(const char* key, std::string* value, TextCheck check) override {
     Text(key, value, check);
-    if (status_.ok() && map_->Find(key) == nullptr) FailMissing(key, check(""));
+    if (missing_.empty() && map_->Find(key) == nullptr)
+      missing_ = absl::StrCat(prefix_, key, " = nothing: ", check(""));
   }
 
   void OptionalText(const char* key, std::optional<std::string>* value, TextCheck check) override {
@@ -159,9 +160,10 @@ class ConfigReader final : public ConfigVisitor {
     map_ = &node;
     prefix_ = std::move(prefix);
     known_.clear();
+    missing_.clear();
   }
 
-  // Reports a key that no call asked for.
+  // Reports a key that no call asked for, then one that was asked for in vain: the first may be the second, misspelt.
   void Leave() {
     for (const YamlEntry& entry : map_->entries) {
       const YamlNode& key = entry.key;
@@ -171,17 +173,22 @@ class ConfigReader final : public ConfigVisitor {
                                                         ": unknown key; did you mean ", prefix_,
                                                         NearestKey(key.scalar, known_), "?"));
     }
+    if (status_.ok() && !missing_.empty()) {
+      status_ = absl::InvalidArgumentError(absl::StrCat(file_name_, ":", map_->line, ": ", missing_));
+    }
   }
 
   void Visit(const YamlNode& node, const std::string& path, const std::function<void()>& visit) {
     const YamlNode* outer_map = map_;
     std::string outer_prefix = prefix_;
+    std::string outer_missing = std::move(missing_);
     std::vector<std::string> outer_known = std::move(known_);
     Enter(node, path + ".");
     visit();
     Leave();
     map_ = outer_map;
     prefix_ = std::move(outer_prefix);
+    missing_ = std::move(outer_missing);
     known_ = std::move(outer_known);
   }
 
@@ -211,11 +218,6 @@ class ConfigReader final : public ConfigVisitor {
 
   void Fail(const YamlNode& node, const char* key, const std::string& remedy) { FailAt(node, Path(key), remedy); }
 
-  void FailMissing(const char* key, const std::string& remedy) {
-    status_ = absl::InvalidArgumentError(
-        absl::StrCat(file_name_, ":", map_->line, ": ", prefix_, key, " = nothing: ", remedy));
-  }
-
   void FailAt(const YamlNode& node, const std::string& path, const std::string& remedy) {
     if (!status_.ok()) return;
     constexpr const char* kKinds[] = {"nothing", "", "a list", "a map"};
@@ -229,6 +231,7 @@ class ConfigReader final : public ConfigVisitor {
   const YamlNode* map_ = nullptr;
   std::string prefix_;              // "limits."
   std::vector<std::string> known_;  // keys asked for in this map
+  std::string missing_;             // the first required one that is not there, with its remedy
   absl::Status status_;
 };
 

@@ -107,6 +107,8 @@ class TreeBuilder final : public YAML::EventHandler {
       }
       level.key = std::move(node);
     } else {
+      // `key:` and nothing: the parser's mark is where the next thing begins.
+      if (node.kind == YamlNode::Kind::kNull) node.line = level.key->line;
       level.node.entries.push_back({std::move(*level.key), std::move(node)});
       level.key.reset();
     }
