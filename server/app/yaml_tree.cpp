@@ -26,6 +26,8 @@ struct Refused {
 
 class TreeBuilder final : public YAML::EventHandler {
  public:
+  explicit TreeBuilder(const std::string& text) : text_(text) {}
+
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
   void OnAnchor(const YAML::Mark& mark, const std::string& name) override {
@@ -38,6 +40,9 @@ class TreeBuilder final : public YAML::EventHandler {
   void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { Add(MakeNode(YamlNode::Kind::kNull, mark)); }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t, const std::string& value) override {
     RefuseTag(mark, tag);
+    RefuseOpenQuote(mark);
+    // yaml-cpp turns the escapes \N and \_ into bytes that are no text.
+    if (!IsUtf8(value)) throw Refused{mark.line + 1, "an escape that is not UTF-8; write the character itself"};
     YamlNode node = MakeNode(YamlNode::Kind::kScalar, mark);
     node.quoted = tag == "!";
     node.scalar = value;
@@ -68,6 +73,24 @@ class TreeBuilder final : public YAML::EventHandler {
   static void RefuseTag(const YAML::Mark& mark, const std::string& tag) {
     if (!tag.empty() && tag != "?" && tag != "!")
       throw Refused{mark.line + 1, "tag: tags are not used here; remove it"};
+  }
+
+  // yaml-cpp ends a quoted value at the end of the file as well, and so swallows every key after a forgotten quote.
+  // Nothing here needs a quoted value of several lines.
+  void RefuseOpenQuote(const YAML::Mark& mark) const {
+    const auto begin = static_cast<std::size_t>(mark.pos);
+    if (begin >= text_.size() || (text_[begin] != '"' && text_[begin] != '\'')) return;
+    const char quote = text_[begin];
+    for (std::size_t i = begin + 1; i < text_.size() && text_[i] != '\n'; ++i) {
+      if (quote == '"' && text_[i] == '\\') {
+        ++i;
+      } else if (text_[i] == quote) {
+        if (quote == '"' || i + 1 >= text_.size() || text_[i + 1] != quote) return;
+        ++i;  // '' is a quote within
+      }
+    }
+    throw Refused{mark.line + 1, absl::StrCat("a value that begins with ", std::string(1, quote),
+                                              " must end with it on the same line")};
   }
 
   YamlNode MakeNode(YamlNode::Kind kind, const YAML::Mark& mark) {
@@ -114,6 +137,7 @@ class TreeBuilder final : public YAML::EventHandler {
     }
   }
 
+  const std::string& text_;
   YamlNode root_;
   std::vector<Level> levels_;
   std::size_t nodes_ = 0;
@@ -149,14 +173,19 @@ const YamlNode* YamlNode::Find(const std::string& key) const {
   return it == entries.end() ? nullptr : &it->value;
 }
 
-absl::StatusOr<YamlNode> ParseYamlTree(const std::string& text, const std::string& file_name) {
+absl::StatusOr<YamlNode> ParseYamlTree(const std::string& file_text, const std::string& file_name) {
+  // Marks count bytes after the byte order mark.
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  const std::string text = file_text.compare(0, kByteOrderMark.size(), kByteOrderMark) == 0
+                               ? file_text.substr(kByteOrderMark.size())
+                               : file_text;
   if (const std::optional<Refused> refused = RefuseBytes(text)) return At(file_name, refused->line, refused->why);
   try {
     std::istringstream stream(text);
     YAML::Parser parser(stream);
-    TreeBuilder builder;
+    TreeBuilder builder(text);
     if (!parser.HandleNextDocument(builder)) return YamlNode{};
-    TreeBuilder second;
+    TreeBuilder second(text);
     if (parser.HandleNextDocument(second)) return At(file_name, second.Take().line, "a second document; keep one");
     return builder.Take();
   } catch (const Refused& refused) {

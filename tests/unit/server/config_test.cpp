@@ -130,6 +130,22 @@ TEST_CASE("A file that is no configuration is refused with its line") {
   CHECK(ErrorOf(std::string(300 << 10, ' ')).find("larger than") != std::string::npos);
 }
 
+TEST_CASE("A forgotten quote does not swallow the keys after it") {
+  CHECK(ErrorOf("data_dir: \"/abc\nthreads: 3\n").find("dvrend.yaml:1: a value that begins with \" must end") == 0);
+  CHECK(ErrorOf("data_dir: '/abc\nthreads: 3\n").find("dvrend.yaml:1: a value that begins with ' must end") == 0);
+  CHECK(ErrorOf("data_dir: \"a\\\"\n").find("must end with it") != std::string::npos);
+  CHECK(Parsed("data_dir: 'it''s'\nthreads: 3\n").data_dir == "it's");
+  CHECK(Parsed("\xEF\xBB\xBF"
+               "data_dir: \"ü \\\" b\" # c\nthreads: 3\n")
+            .data_dir == "ü \" b");
+  CHECK(Parsed("roots: ['/ü', \"/b\", '/c']\n").roots.size() == 3);
+}
+
+TEST_CASE("An escape that is not UTF-8 is refused") {
+  CHECK(ErrorOf("data_dir: \"a\\Nb\"\n").find("dvrend.yaml:1: an escape") == 0);
+  CHECK(ErrorOf("data_dir: \"a\\_b\"\n").find("dvrend.yaml:1: an escape") == 0);
+}
+
 TEST_CASE("Nesting and aliases cannot blow up") {
   CHECK(ErrorOf(std::string(100000, '[')).find("nested deeper") != std::string::npos);
   CHECK(ErrorOf("a: &a [x, x]\nb: [*a, *a]\n").find("anchors are not used") != std::string::npos);
