@@ -154,8 +154,10 @@ double Trilinear(const Vec3& p, ValueAt at) {
   return sum;
 }
 
-// A dense grid as the conventions describe it: box coordinates in, all channels out.
-inline std::vector<double> ReferenceGridValues(const DenseGrid& grid, const Vec3& local) {
+// A dense grid as the conventions describe it: box coordinates in, all channels out. `exact` replaces the stored
+// values.
+inline std::vector<double> ReferenceGridValues(const DenseGrid& grid, const Vec3& local,
+                                               const std::vector<double>& exact = {}) {
   const std::array<std::int64_t, 3> n{grid.nx, grid.ny, grid.nz};
   Vec3 p;
   for (std::size_t i = 0; i < 3; ++i) {
@@ -167,6 +169,7 @@ inline std::vector<double> ReferenceGridValues(const DenseGrid& grid, const Vec3
   for (std::int64_t c = 0; c < grid.channels; ++c) {
     values.push_back(Trilinear(p, [&](int x, int y, int z) {
       const auto at = static_cast<std::size_t>(((z * grid.ny + y) * grid.nx + x) * grid.channels + c);
+      if (!exact.empty()) return exact[at];
       return grid.halves.empty() ? static_cast<double>(grid.values[at]) : HalfValue(grid.halves[at]);
     }));
   }
@@ -176,21 +179,25 @@ inline std::vector<double> ReferenceGridValues(const DenseGrid& grid, const Vec3
 // Real spherical harmonics as tables of Plenoxels and 3D Gaussian Splatting give them, from their closed forms.
 inline std::vector<double> ReferenceHarmonics(int degree, const Vec3& d) {
   const double x = d[0], y = d[1], z = d[2], pi = 3.14159265358979323846;
-  std::vector<double> b{0.5 * std::sqrt(1 / pi)};
+  std::vector<double> b;
+  const auto add = [&b](std::initializer_list<double> terms) {
+    for (double term : terms) b.push_back(term);
+  };
+  add({0.5 * std::sqrt(1 / pi)});
   if (degree >= 1) {
     const double c = std::sqrt(3 / (4 * pi));
-    b.insert(b.end(), {-c * y, c * z, -c * x});
+    add({-c * y, c * z, -c * x});
   }
   if (degree >= 2) {
     const double c = 0.5 * std::sqrt(15 / pi), c0 = 0.25 * std::sqrt(5 / pi), c2 = 0.25 * std::sqrt(15 / pi);
-    b.insert(b.end(), {c * x * y, -c * y * z, c0 * (2 * z * z - x * x - y * y), -c * x * z, c2 * (x * x - y * y)});
+    add({c * x * y, -c * y * z, c0 * (2 * z * z - x * x - y * y), -c * x * z, c2 * (x * x - y * y)});
   }
   if (degree >= 3) {
     const double c3 = 0.25 * std::sqrt(35 / (2 * pi)), c2 = 0.5 * std::sqrt(105 / pi),
                  c1 = 0.25 * std::sqrt(21 / (2 * pi)), c0 = 0.25 * std::sqrt(7 / pi), d2 = 0.25 * std::sqrt(105 / pi);
-    b.insert(b.end(), {-c3 * y * (3 * x * x - y * y), c2 * x * y * z, -c1 * y * (4 * z * z - x * x - y * y),
-                       c0 * z * (2 * z * z - 3 * x * x - 3 * y * y), -c1 * x * (4 * z * z - x * x - y * y),
-                       d2 * z * (x * x - y * y), -c3 * x * (x * x - 3 * y * y)});
+    add({-c3 * y * (3 * x * x - y * y), c2 * x * y * z, -c1 * y * (4 * z * z - x * x - y * y),
+         c0 * z * (2 * z * z - 3 * x * x - 3 * y * y), -c1 * x * (4 * z * z - x * x - y * y), d2 * z * (x * x - y * y),
+         -c3 * x * (x * x - 3 * y * y)});
   }
   return b;
 }
@@ -208,8 +215,9 @@ inline Vec3 ReferenceTransfer(const std::vector<double>& density, const std::vec
   return knot(n - 1);
 }
 
-// The medium of a dense grid placed by `instance`.
-inline ReferenceMedium ReferenceOf(const DenseGrid& grid, const hp_instance& instance) {
+// The medium of a dense grid placed by `instance`; `exact` as above.
+inline ReferenceMedium ReferenceOf(const DenseGrid& grid, const hp_instance& instance,
+                                   const std::vector<double>& exact = {}) {
   ReferenceMedium medium;
   auto times = [](const hp_affine& a, const hp_affine& b) {
     hp_affine r;
@@ -229,8 +237,8 @@ inline ReferenceMedium ReferenceOf(const DenseGrid& grid, const hp_instance& ins
   std::vector<double> knots(instance.knot_density, instance.knot_density + instance.knot_count);
   std::vector<double> knot_rgb(instance.knot_rgb, instance.knot_rgb + 3 * instance.knot_count);
   const double scale = instance.sigma_scale;
-  medium.sample = [grid, color, knots, knot_rgb, scale](const Vec3& p, const Vec3& d) {
-    const std::vector<double> v = ReferenceGridValues(grid, p);
+  medium.sample = [grid, exact, color, knots, knot_rgb, scale](const Vec3& p, const Vec3& d) {
+    const std::vector<double> v = ReferenceGridValues(grid, p, exact);
     ReferenceSample s;
     s.sigma = scale * v.back();
     if (grid.channels == 1) {

@@ -1,0 +1,166 @@
+#include "conformance/field_examples.h"
+
+#include <memory>
+
+#include "support/hp_reference.h"
+#if defined(DVREN_TEST_WITH_NANOVDB)
+#include "support/hp_nanovdb.h"
+#endif
+
+namespace dvren::test {
+namespace {
+
+const double kKnots[] = {0.1, 0.4, 1.0, 2.5};
+const double kKnotRgb[] = {0, 0, 0, 1, 0.25, 0, 0, 1, 0.5, 0.5, 0.5, 2};
+
+const hp_affine kTurned = {{0.6, -0.8, 0, 1, 0.8, 0.6, 0, -2, 0, 0, 1.25, 0.5}};
+
+// Fills in where a field lies, from what the library tells about it.
+FieldExample Located(FieldExample example) {
+  const HpContext context(HP_ISA_SCALAR, 1);
+  const HpField field = example.make(context);
+  hp_field_info info = {};
+  HP_INIT(info);
+  HpCheck(hp_field_get_info(field.get(), &info));
+  const Vec3 lo{info.box_min[0], info.box_min[1], info.box_min[2]},
+      hi{info.box_max[0], info.box_max[1], info.box_max[2]};
+  auto to_world = [&](const Vec3& p) { return Apply(example.look.object_to_world, Apply(info.local_to_world, p)); };
+  example.centre = to_world(0.5 * (lo + hi));
+  example.radius = 0;
+  for (int corner = 0; corner < 8; ++corner) {
+    const Vec3 p{corner & 1 ? hi[0] : lo[0], corner & 2 ? hi[1] : lo[1], corner & 4 ? hi[2] : lo[2]};
+    const Vec3 out = to_world(p) - example.centre;
+    example.radius = std::max(example.radius, std::sqrt(Dot(out, out)));
+  }
+  example.voxel = info.min_voxel_world;
+  example.unbounded = info.unbounded != 0;
+  return example;
+}
+
+FieldExample Dense(const std::string& name, std::uint64_t seed, std::array<std::int64_t, 3> size, std::int64_t channels,
+                   bool half, hp_interp interp, hp_border border, bool transfer, const hp_affine& placement) {
+  TestRandom random(seed);
+  auto grid = std::make_shared<DenseGrid>();
+  grid->nz = size[0], grid->ny = size[1], grid->nx = size[2], grid->channels = channels;
+  for (std::int64_t i = 0; i < size[0] * size[1] * size[2]; ++i) {
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const double v = c + 1 < channels ? random.Uniform(-0.7, 1) : random.Below(3) ? random.Uniform(0, 4) : 0;
+      if (half) {
+        grid->halves.push_back(NearestHalf(v));
+      } else {
+        grid->values.push_back(static_cast<float>(v));
+      }
+    }
+  }
+  grid->box_min = {-0.4, -1, 0.1};
+  grid->box_max = {0.9, 0.7, 1.3};
+  grid->interp = interp;
+  grid->border = border;
+  FieldExample example;
+  example.name = "dense_grid: " + name;
+  example.make = [grid](const HpContext& context) { return MakeField(context, *grid); };
+  example.look = InstanceOf(static_cast<const hp_field*>(nullptr));
+  example.look.object_to_world = placement;
+  example.look.sigma_scale = 0.8;
+  example.look.color[1] = 0.35;
+  if (transfer) {
+    example.look.knot_count = 4;
+    example.look.knot_density = kKnots;
+    example.look.knot_rgb = kKnotRgb;
+  }
+  return Located(example);
+}
+
+std::vector<FieldExample> Examples_dense_grid() {
+  const hp_affine still = Identity();
+  const auto linear = HP_INTERP_LINEAR, nearest = HP_INTERP_NEAREST;
+  const auto zero = HP_BORDER_ZERO, clamp = HP_BORDER_CLAMP;
+  return {
+      Dense("sigma", 1, {9, 12, 11}, 1, false, linear, zero, false, still),
+      Dense("sigma, f16, transfer function, turned", 2, {7, 5, 17}, 1, true, linear, zero, true, kTurned),
+      Dense("sigma, nearest, clamped", 3, {5, 6, 7}, 1, false, nearest, clamp, false, still),
+      Dense("one voxel, transfer function", 4, {1, 1, 1}, 1, false, linear, zero, true, still),
+      Dense("rgb and sigma", 5, {8, 9, 10}, 4, false, linear, zero, false, kTurned),
+      Dense("rgb and sigma, f16, nearest", 6, {6, 8, 5}, 4, true, nearest, zero, false, still),
+      Dense("rgb and sigma, clamped", 7, {3, 1, 6}, 4, false, linear, clamp, false, kTurned),
+      Dense("harmonics of degree 1", 8, {5, 4, 6}, 13, false, linear, zero, false, kTurned),
+      Dense("harmonics of degree 2, f16", 9, {4, 5, 3}, 28, true, linear, zero, false, still),
+      Dense("harmonics of degree 3", 10, {4, 3, 5}, 49, false, linear, zero, false, still),
+      Dense("harmonics of degree 3, f16, nearest, clamped", 11, {3, 3, 2}, 49, true, nearest, clamp, false, kTurned),
+  };
+}
+
+#if defined(DVREN_TEST_WITH_NANOVDB)
+FieldExample Sparse(const std::string& name, const SparseVolume& volume, double scale, bool transfer,
+                    const hp_affine& placement) {
+  const NanoVdbBlob blob = MakeNanoVdbBlob(volume);
+  FieldExample example;
+  example.name = "nanovdb: " + name;
+  example.make = [blob](const HpContext& context) { return MakeField(context, blob); };
+  example.look = InstanceOf(static_cast<const hp_field*>(nullptr));
+  example.look.object_to_world = placement;
+  example.look.sigma_scale = scale;
+  example.look.color[0] = 0.9;
+  if (transfer) {
+    example.look.knot_count = 4;
+    example.look.knot_density = kKnots;
+    example.look.knot_rgb = kKnotRgb;
+  }
+  return Located(example);
+}
+
+std::vector<FieldExample> Examples_nanovdb() {
+  TestRandom random(30);
+  SparseVolume cloud;  // dense in the middle
+  for (int n = 0; n < 3000; ++n) {
+    Index3 p;
+    for (auto& x : p) x = random.Below(9) + random.Below(9) + random.Below(9) - 12;
+    cloud.voxels[p] = static_cast<float>(random.Uniform(0, 1.5));
+  }
+  SparseVolume sparse;  // a few voxels far apart, on the bounds of blocks and nodes
+  for (int n = 0; n < 60; ++n) {
+    const int edges[] = {-130, -128, -64, -8, -1, 0, 7, 8, 63, 127, 128, 131};
+    sparse.voxels[{edges[random.Below(12)], edges[random.Below(12)], edges[random.Below(12)]}] =
+        static_cast<float>(random.Uniform(1, 9));
+  }
+  sparse.boxes.push_back({{16, 16, 16}, {31, 23, 23}, 0.3f});
+  sparse.index_to_world = {{0.5, 0, 0, 3, 0, 0.25, 0, -1, 0, 0.02, 0.4, 2}};
+  SparseVolume foggy = cloud;  // nothing is empty
+  foggy.background = 0.0625f;
+  SparseVolume distant;  // nodes that are empty as a whole lie between
+  distant.voxels[{-700, 3, 5}] = 50;
+  distant.voxels[{900, -2, 4}] = 40;
+  distant.boxes.push_back({{0, 0, 0}, {7, 7, 7}, 1.0f});
+  return {
+      Sparse("cloud", cloud, 0.3, false, Identity()),
+      Sparse("sparse, transfer function", sparse, 1, true, Identity()),
+      Sparse("background, turned", foggy, 0.5, true, kTurned),
+      Sparse("far apart", distant, 1, false, Identity()),
+  };
+}
+#else
+std::vector<FieldExample> Examples_nanovdb() {
+  return {};
+}
+#endif
+
+}  // namespace
+
+std::vector<FieldExample> FieldExamples() {
+  std::vector<FieldExample> all;
+  auto append = [&](std::vector<FieldExample> some) { all.insert(all.end(), some.begin(), some.end()); };
+#define HP_FIELD(index, name) append(Examples_##name());
+#include "hotpath_fields.inc"
+#undef HP_FIELD
+  return all;
+}
+
+std::vector<SamplerExample> Samplers() {
+  return {
+#define HP_SAMPLER(index, name) {#name, static_cast<hp_sampling>(HP_SAMPLING_FIXED + index)},
+#include "hotpath_samplers.inc"
+#undef HP_SAMPLER
+  };
+}
+
+}  // namespace dvren::test

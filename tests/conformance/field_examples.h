@@ -1,0 +1,39 @@
+// Examples of every registered field type, placed, coloured and of awkward sizes. Registering a field in hotpath
+// without giving examples of it here does not compile: registering a thing is testing it.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "support/hp_fixture.h"
+
+namespace dvren::test {
+
+struct FieldExample {
+  std::string name;
+  std::function<HpField(const HpContext&)> make;
+  hp_instance look;  // scale, colour, transfer function, placement; its field is filled in by Place
+  Vec3 centre;       // of the box, world
+  double radius;     // of a sphere around the box
+  double voxel;      // shortest edge, world
+  bool unbounded = false;
+
+  [[nodiscard]] hp_instance Place(const HpField& field) const {
+    hp_instance instance = look;
+    instance.field = field.get();
+    return instance;
+  }
+};
+
+// At least one of each registered type that this build can make.
+std::vector<FieldExample> FieldExamples();
+
+struct SamplerExample {
+  std::string name;
+  hp_sampling sampling;
+};
+// Every registered sampler.
+std::vector<SamplerExample> Samplers();
+
+}  // namespace dvren::test
