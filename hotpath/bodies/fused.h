@@ -20,9 +20,12 @@ struct EmptySpace {
     inverse_x = invert(s.gx);
     inverse_y = invert(s.gy);
     inverse_z = invert(s.gz);
-    // Rounding moves a position by a few units in the last place of the largest coordinate on the way.
+    // Rounding moves a position by a few units in the last place of the largest coordinate on the way, which begins at
+    // the ray's origin or, for given rays, as far behind it as t_near says.
     const int nodes = field.v.nodes_x + field.v.nodes_y + field.v.nodes_z;
-    margin = (abs_of(s.px) + abs_of(s.py) + abs_of(s.pz) + splat(Real(128 * nodes))) * splat(Real(1.0 / (1 << 20)));
+    const F behind = abs_of(s.t_near) * (abs_of(s.gx) + abs_of(s.gy) + abs_of(s.gz));
+    margin = (abs_of(s.px) + abs_of(s.py) + abs_of(s.pz) + behind + splat(Real(128 * nodes))) *
+             splat(Real(1.0 / (1 << 20)));
   }
   HP_FN I next(const typename Field::Place& place, const Lattice& lattice, const March& s, I k) const {
     F t = Field::exit(place, s, inverse_x, inverse_y, inverse_z, margin);
