@@ -13,6 +13,7 @@
 #include <set>
 
 #include "byte_reader.h"
+#include "printable.h"
 
 namespace dvren::io {
 namespace {
@@ -114,9 +115,9 @@ absl::StatusOr<ExrImage> ReadExr(const std::string& path, std::uint64_t max_byte
     std::uint64_t total = 0;
     const Imf::ChannelList& channels = file.header().channels();
     for (auto it = channels.begin(); it != channels.end(); ++it) {
-      if (it.channel().type == Imf::UINT) return damaged(absl::StrCat("channel ", it.name(), " holds integers"));
+      if (it.channel().type == Imf::UINT) return damaged(absl::StrCat("channel ", Printable(it.name()), " holds integers"));
       if (it.channel().xSampling != 1 || it.channel().ySampling != 1) {
-        return damaged(absl::StrCat("channel ", it.name(), " is subsampled"));
+        return damaged(absl::StrCat("channel ", Printable(it.name()), " is subsampled"));
       }
       total += channel_bytes;
       if (total > max_bytes) {
@@ -132,7 +133,7 @@ absl::StatusOr<ExrImage> ReadExr(const std::string& path, std::uint64_t max_byte
     file.readPixels(window.min.y, window.max.y);
     return image;
   } catch (const std::exception& e) {
-    return damaged(e.what());
+    return damaged(Printable(e.what()));
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include "byte_reader.h"
 #include "npy_stream.h"
+#include "printable.h"
 
 namespace dvren::io {
 namespace {
@@ -140,10 +141,10 @@ class HeaderParser {
     if (descr == "<i8") return DType::kI64;
     if (descr == "|u1" || descr == "<u1") return DType::kU8;
     if (descr.starts_with('>')) {
-      return Refused(absl::StrCat("big-endian dtype ", descr), "save a.astype(a.dtype.newbyteorder('<'))");
+      return Refused(absl::StrCat("big-endian dtype ", Printable(descr)), "save a.astype(a.dtype.newbyteorder('<'))");
     }
     if (descr.starts_with("|O") || descr == "O") return Refused("an array of Python objects", "save a numeric array");
-    return Refused(absl::StrCat("dtype ", descr), "must be <f2, <f4, <f8, <i4, <i8 or |u1; save a.astype('<f4')");
+    return Refused(absl::StrCat("dtype ", Printable(descr)), "must be <f2, <f4, <f8, <i4, <i8 or |u1; save a.astype('<f4')");
   }
 
   absl::string_view text_, name_;

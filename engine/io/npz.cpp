@@ -9,6 +9,7 @@
 #include "byte_reader.h"
 #include "grid_choice.h"
 #include "npy_stream.h"
+#include "printable.h"
 
 namespace dvren::io {
 namespace {
@@ -56,6 +57,7 @@ absl::StatusOr<std::vector<Member>> ListMembers(zip_t* archive, const std::strin
         ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
     if ((stat.valid & kNeeded) != kNeeded) return Damaged(path, absl::StrCat("entry ", i, " has no full description"));
     const std::string name = stat.name;
+    if (!IsPrintable(name)) return Damaged(path, absl::StrCat("entry ", i, " is named ", Printable(name)));
     if (!name.ends_with(".npy")) return Damaged(path, absl::StrCat("entry ", name, " is not an .npy array"));
     if (stat.encryption_method != ZIP_EM_NONE) return Damaged(path, absl::StrCat("entry ", name, " is encrypted"));
     if (stat.comp_method != ZIP_CM_STORE && stat.comp_method != ZIP_CM_DEFLATE) {

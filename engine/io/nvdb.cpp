@@ -12,6 +12,7 @@
 #include "dvren/io/check.h"
 #include "grid_choice.h"
 #include "nanovdb_tree.h"
+#include "printable.h"
 
 namespace dvren::io {
 namespace {
@@ -110,7 +111,7 @@ absl::StatusOr<std::vector<Entry>> ReadEntries(ByteReader& file) {
     for (std::size_t i = first; i < entries.size(); ++i) {
       const std::uint64_t bytes = entries[i].description.file_bytes;
       if (bytes > file.size() - at) {
-        return Damaged(file.name(), absl::StrCat("cut short: grid ", entries[i].name, " declares ", bytes, " bytes, ",
+        return Damaged(file.name(), absl::StrCat("cut short: grid ", Printable(entries[i].name), " declares ", bytes, " bytes, ",
                                                  file.size() - at, " are left"));
       }
       entries[i].offset = at;
@@ -145,7 +146,7 @@ absl::Status Inflate(std::span<const std::byte> from, Blob* to, absl::string_vie
 
 absl::StatusOr<Blob> ReadPayload(ByteReader& file, const Entry& entry, std::uint64_t max_bytes) {
   const GridDescription& d = entry.description;
-  const std::string name = absl::StrCat(file.name(), ": grid ", entry.name);
+  const std::string name = absl::StrCat(file.name(), ": grid ", Printable(entry.name));
   if (d.grid_bytes > max_bytes) {
     return absl::ResourceExhaustedError(
         absl::StrCat(name, ": ", d.grid_bytes, " bytes: more than the ", max_bytes, " allowed"));
@@ -203,7 +204,7 @@ absl::StatusOr<NanoVdbVolume> ReadGrid(ByteReader& file, const NvdbOptions& opti
   for (const Entry& entry : entries) names.push_back(entry.name);
   DVREN_ASSIGN_OR_RETURN(const std::size_t chosen, ChooseGrid(names, options.grid, {"density"}, file.name()));
   const Entry& entry = entries[chosen];
-  const std::string name = absl::StrCat(file.name(), ": grid ", entry.name);
+  const std::string name = absl::StrCat(file.name(), ": grid ", Printable(entry.name));
   const auto wanted = static_cast<std::uint32_t>(nanovdb::GridType::Float);
   if (entry.description.grid_type != wanted) {
     return absl::InvalidArgumentError(

@@ -11,6 +11,7 @@
 #include "dvren/io/check.h"
 #include "dvren/io/nvdb.h"
 #include "nanovdb_tree.h"
+#include "printable.h"
 
 namespace dvren::io {
 namespace {
@@ -130,6 +131,7 @@ class StructureCheck {
     const void* end = std::memchr(grid->mGridName, 0, GridData::MaxNameSize);
     if (end == nullptr) return Bad("its name has no end");
     summary_.grid_name = grid->mGridName;
+    if (!IsPrintable(summary_.grid_name)) return Bad(absl::StrCat("its name is ", Printable(summary_.grid_name)));
     if (grid->mBlindMetadataCount > 0) {
       const auto offset = static_cast<std::uint64_t>(grid->mBlindMetadataOffset);
       if (offset < sizeof(GridData) || offset % kAlignment != 0 ||

@@ -10,6 +10,7 @@
 #include "dvren/core/status.h"
 #include "dvren/io/volume.h"
 #include "out_of_memory.h"
+#include "printable.h"
 
 namespace dvren::io {
 
@@ -26,11 +27,7 @@ absl::StatusOr<T> Guarded(absl::string_view name, Body body) {
   } catch (const std::bad_alloc&) {
     return OutOfMemory(name);
   } catch (const std::exception& e) {
-    std::string what = e.what();
-    for (char& c : what) {
-      if (c == '\n') c = ' ';
-    }
-    return DamagedVdb(name, what);
+    return DamagedVdb(name, Printable(e.what()));
   }
 }
 

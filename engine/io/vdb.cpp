@@ -16,6 +16,7 @@
 #include "grid_choice.h"
 #include "nanovdb_tree.h"
 #include "openvdb_guard.h"
+#include "printable.h"
 #include "vdb_header.h"
 
 namespace dvren::io {
@@ -77,7 +78,7 @@ absl::StatusOr<openvdb::FloatGrid::Ptr> ReadGrid(const std::string& path, const 
   openvdb::io::File file(path);
   DVREN_ASSIGN_OR_RETURN(const std::vector<std::string> names, OpenFile(file, path, file_name));
   DVREN_ASSIGN_OR_RETURN(const std::size_t chosen, ChooseGrid(names, options.grid, {"density"}, file_name));
-  const std::string name = absl::StrCat(file_name, ": grid ", names[chosen]);
+  const std::string name = absl::StrCat(file_name, ": grid ", Printable(names[chosen]));
   // The description first: a refusal then costs no more than a header.
   const openvdb::GridBase::Ptr header = file.readGridMetadata(names[chosen]);
   if (!header->isType<openvdb::FloatGrid>() && !header->isType<openvdb::DoubleGrid>()) {
@@ -151,7 +152,7 @@ absl::StatusOr<NanoVdbVolume> VdbToNanoVdb(const std::string& path, const VdbOpt
   const std::string file_name = options.source_name.empty() ? path : options.source_name;
   return Guarded<NanoVdbVolume>(file_name, [&]() -> absl::StatusOr<NanoVdbVolume> {
     DVREN_ASSIGN_OR_RETURN(const openvdb::FloatGrid::Ptr grid, ReadGrid(path, options, file_name));
-    const std::string name = absl::StrCat(file_name, ": grid ", grid->getName());
+    const std::string name = absl::StrCat(file_name, ": grid ", Printable(grid->getName()));
     DVREN_ASSIGN_OR_RETURN(Blob blob, ToBlob(*grid, options.max_bytes, name));
     return NanoVdbFromBlob(std::move(blob), name);
   });
@@ -161,7 +162,7 @@ absl::StatusOr<DenseVolume> VdbToDense(const std::string& path, const VdbOptions
   const std::string file_name = options.source_name.empty() ? path : options.source_name;
   return Guarded<DenseVolume>(file_name, [&]() -> absl::StatusOr<DenseVolume> {
     DVREN_ASSIGN_OR_RETURN(const openvdb::FloatGrid::Ptr grid, ReadGrid(path, options, file_name));
-    const std::string name = absl::StrCat(file_name, ": grid ", grid->getName());
+    const std::string name = absl::StrCat(file_name, ": grid ", Printable(grid->getName()));
     openvdb::CoordBBox box = grid->evalActiveVoxelBoundingBox();
     box.expand(1);
     DenseVolume dense;
