@@ -1,7 +1,5 @@
 #include "server/codec/sampling_codec.h"
 
-#include <cmath>
-
 namespace dvren::server {
 
 absl::StatusOr<SamplingSpec> DecodeSampling(const v1::Sampling& message) {
@@ -13,8 +11,12 @@ absl::StatusOr<SamplingSpec> DecodeSampling(const v1::Sampling& message) {
     default: return InvalidField("sampling.mode", static_cast<int>(message.mode()), "must be FIXED or STRATIFIED");
   }
   sampling.dt = message.dt();
-  if (!(std::isfinite(sampling.dt) && sampling.dt >= 0)) {
-    return InvalidField("sampling.dt", sampling.dt, "must be > 0 world units, or 0 for half the smallest voxel");
+  // The kernels count steps in f32; beyond these they could not.
+  constexpr double kMinStep = 1e-30, kMaxStep = 1e30;
+  if (sampling.dt != 0 && !(sampling.dt >= kMinStep && sampling.dt <= kMaxStep)) {
+    return InvalidField("sampling.dt", sampling.dt,
+                        sampling.dt < 0 ? "must be > 0 world units, or 0 for half the smallest voxel"
+                                        : "must be 1e-30 to 1e30 world units, or 0 for half the smallest voxel");
   }
   if (message.max_steps() != 0) sampling.max_steps = message.max_steps();
   if (sampling.max_steps < 1 || sampling.max_steps > kMaxSteps) {
