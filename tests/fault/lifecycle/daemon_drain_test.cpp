@@ -23,8 +23,8 @@ TEST_CASE("A render that was admitted before SIGTERM is finished, and the daemon
   DaemonStubs daemon(process.address());
   REQUIRE(Create(daemon, ConstantField("fog", 0.01F)).first.ok());
   RenderResult result;
-  // Some hundred tiles of some milliseconds each: there is time to be interrupted.
-  std::thread render([&] { result = Render(daemon, Picture("fog", 2048, 0.005)); });
+  // Tens of tiles of some milliseconds each: there is time to be interrupted.
+  std::thread render([&] { result = Render(daemon, Picture("fog", 1024, 0.01)); });
   while (!SomethingRenders(daemon)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   const int exit_code = process.Terminate();
   render.join();
@@ -32,7 +32,7 @@ TEST_CASE("A render that was admitted before SIGTERM is finished, and the daemon
   CHECK(result.status.error_message() == "");
   CHECK(result.status.ok());
   CHECK(result.tiles == result.header.tiles());
-  CHECK(result.summary.stats().rays() == 2048 * 2048);
+  CHECK(result.summary.stats().rays() == 1024 * 1024);
 }
 
 }  // namespace
