@@ -46,7 +46,8 @@ absl::StatusOr<CameraModel> DecodeModel(const v1::Camera& message) {
   switch (message.model_case()) {
     case v1::Camera::kPinhole: {
       const v1::PinholeModel& in = message.pinhole();
-      DVREN_ASSIGN_OR_RETURN(auto model, DecodeLens<PinholeModel>(in, "camera.pinhole", message.width(), message.height()));
+      DVREN_ASSIGN_OR_RETURN(auto model,
+                             DecodeLens<PinholeModel>(in, "camera.pinhole", message.width(), message.height()));
       model.p1 = in.p1();
       model.p2 = in.p2();
       DVREN_RETURN_IF_ERROR(CheckFinite("camera.pinhole.p1", model.p1));
@@ -55,7 +56,8 @@ absl::StatusOr<CameraModel> DecodeModel(const v1::Camera& message) {
     }
     case v1::Camera::kFisheye: {
       const v1::FisheyeModel& in = message.fisheye();
-      DVREN_ASSIGN_OR_RETURN(auto model, DecodeLens<FisheyeModel>(in, "camera.fisheye", message.width(), message.height()));
+      DVREN_ASSIGN_OR_RETURN(auto model,
+                             DecodeLens<FisheyeModel>(in, "camera.fisheye", message.width(), message.height()));
       model.k4 = in.k4();
       DVREN_RETURN_IF_ERROR(CheckFinite("camera.fisheye.k4", model.k4));
       return model;
@@ -66,7 +68,8 @@ absl::StatusOr<CameraModel> DecodeModel(const v1::Camera& message) {
       DVREN_RETURN_IF_ERROR(CheckPositive("camera.orthographic.ortho_scale", model.ortho_scale));
       return model;
     }
-    case v1::Camera::MODEL_NOT_SET: break;
+    case v1::Camera::MODEL_NOT_SET:
+      break;
   }
   return InvalidField("camera.model", "absent", "give pinhole, fisheye or orthographic");
 }
@@ -75,14 +78,16 @@ absl::StatusOr<Affine> DecodePose(const v1::Affine& message, v1::AxisConvention 
   DVREN_ASSIGN_OR_RETURN(Affine pose, DecodeAffine(message, path));
   switch (convention) {
     case v1::AXIS_CONVENTION_UNSPECIFIED:
-    case v1::AXIS_CONVENTION_OPENCV: return pose;
+    case v1::AXIS_CONVENTION_OPENCV:
+      return pose;
     case v1::AXIS_CONVENTION_OPENGL:
       for (int row = 0; row < 3; ++row) {
         pose.m[4 * row + 1] = -pose.m[4 * row + 1];
         pose.m[4 * row + 2] = -pose.m[4 * row + 2];
       }
       return pose;
-    default: return InvalidField("camera.convention", static_cast<int>(convention), "must be OPENCV or OPENGL");
+    default:
+      return InvalidField("camera.convention", static_cast<int>(convention), "must be OPENCV or OPENGL");
   }
 }
 
@@ -90,10 +95,18 @@ absl::StatusOr<Shutter> DecodeShutter(const v1::Shutter& message) {
   Shutter shutter;
   switch (message.kind()) {
     case v1::Shutter::KIND_UNSPECIFIED:
-    case v1::Shutter::INSTANT: shutter.kind = ShutterKind::kInstant; break;
-    case v1::Shutter::GLOBAL: shutter.kind = ShutterKind::kGlobal; break;
-    case v1::Shutter::ROLLING: shutter.kind = ShutterKind::kRolling; break;
-    default: return InvalidField("camera.shutter.kind", static_cast<int>(message.kind()), "must be INSTANT, GLOBAL or ROLLING");
+    case v1::Shutter::INSTANT:
+      shutter.kind = ShutterKind::kInstant;
+      break;
+    case v1::Shutter::GLOBAL:
+      shutter.kind = ShutterKind::kGlobal;
+      break;
+    case v1::Shutter::ROLLING:
+      shutter.kind = ShutterKind::kRolling;
+      break;
+    default:
+      return InvalidField("camera.shutter.kind", static_cast<int>(message.kind()),
+                          "must be INSTANT, GLOBAL or ROLLING");
   }
   shutter.open = message.open_s();
   shutter.close = message.close_s();
@@ -145,7 +158,8 @@ absl::StatusOr<Camera> DecodeCamera(const v1::Camera& message, int max_image_edg
       const std::string path = absl::StrCat("camera.keyframes[", i, "]");
       CameraKeyframe keyframe;
       keyframe.time = message.keyframes(i).time();
-      if (!(keyframe.time >= 0 && keyframe.time <= 1)) return InvalidField(path + ".time", keyframe.time, "must be 0 to 1");
+      if (!(keyframe.time >= 0 && keyframe.time <= 1))
+        return InvalidField(path + ".time", keyframe.time, "must be 0 to 1");
       DVREN_ASSIGN_OR_RETURN(keyframe.camera_to_world, DecodePose(message.keyframes(i).camera_to_world(),
                                                                   message.convention(), path + ".camera_to_world"));
       camera.keyframes.push_back(keyframe);

@@ -6,7 +6,8 @@
 
 namespace dvren::server {
 
-// INVALID_ARGUMENT `camera.… = value: remedy`; UNIMPLEMENTED for motion. `max_image_edge`: the daemon's limit, in pixels.
+// INVALID_ARGUMENT `camera.… = value: remedy`; UNIMPLEMENTED for motion. `max_image_edge`: the daemon's limit, in
+// pixels.
 [[nodiscard]] absl::StatusOr<Camera> DecodeCamera(const v1::Camera& message, int max_image_edge);
 // With every default filled in, in OpenCV axes.
 void EncodeCamera(const Camera& camera, v1::Camera* message);

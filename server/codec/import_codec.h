@@ -8,7 +8,9 @@
 
 namespace dvren::server {
 
-// All of an import but the file, its limits and how it is cancelled. `source` gives the format where the options do not.
-[[nodiscard]] absl::StatusOr<io::ImportRequest> DecodeImportOptions(const v1::ImportOptions& options, const std::string& source);
+// All of an import but the file, its limits and how it is cancelled. `source` gives the format where the options do
+// not.
+[[nodiscard]] absl::StatusOr<io::ImportRequest> DecodeImportOptions(const v1::ImportOptions& options,
+                                                                    const std::string& source);
 
 }  // namespace dvren::server

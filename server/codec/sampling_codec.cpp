@@ -6,9 +6,14 @@ absl::StatusOr<SamplingSpec> DecodeSampling(const v1::Sampling& message) {
   SamplingSpec sampling;
   switch (message.mode()) {
     case v1::SAMPLING_MODE_UNSPECIFIED:
-    case v1::SAMPLING_MODE_FIXED: sampling.mode = SamplingMode::kFixed; break;
-    case v1::SAMPLING_MODE_STRATIFIED: sampling.mode = SamplingMode::kStratified; break;
-    default: return InvalidField("sampling.mode", static_cast<int>(message.mode()), "must be FIXED or STRATIFIED");
+    case v1::SAMPLING_MODE_FIXED:
+      sampling.mode = SamplingMode::kFixed;
+      break;
+    case v1::SAMPLING_MODE_STRATIFIED:
+      sampling.mode = SamplingMode::kStratified;
+      break;
+    default:
+      return InvalidField("sampling.mode", static_cast<int>(message.mode()), "must be FIXED or STRATIFIED");
   }
   sampling.dt = message.dt();
   // The kernels count steps in f32; beyond these they could not.
@@ -20,7 +25,8 @@ absl::StatusOr<SamplingSpec> DecodeSampling(const v1::Sampling& message) {
   }
   if (message.max_steps() != 0) sampling.max_steps = message.max_steps();
   if (sampling.max_steps < 1 || sampling.max_steps > kMaxSteps) {
-    return InvalidField("sampling.max_steps", sampling.max_steps, absl::StrCat("must be 1 to ", kMaxSteps, ", or 0 for ", 1 << 20));
+    return InvalidField("sampling.max_steps", sampling.max_steps,
+                        absl::StrCat("must be 1 to ", kMaxSteps, ", or 0 for ", 1 << 20));
   }
   sampling.seed = message.seed();
   if (message.has_early_stop()) sampling.early_stop = message.early_stop();
@@ -32,7 +38,8 @@ absl::StatusOr<SamplingSpec> DecodeSampling(const v1::Sampling& message) {
 }
 
 void EncodeSampling(const SamplingSpec& sampling, v1::Sampling* message) {
-  message->set_mode(sampling.mode == SamplingMode::kStratified ? v1::SAMPLING_MODE_STRATIFIED : v1::SAMPLING_MODE_FIXED);
+  message->set_mode(sampling.mode == SamplingMode::kStratified ? v1::SAMPLING_MODE_STRATIFIED
+                                                               : v1::SAMPLING_MODE_FIXED);
   message->set_dt(sampling.dt);
   message->set_max_steps(sampling.max_steps);
   message->set_seed(sampling.seed);
@@ -45,13 +52,24 @@ absl::StatusOr<std::uint32_t> DecodeAovs(const google::protobuf::RepeatedField<i
   std::uint32_t bits = 0;
   for (int i = 0; i < aovs.size(); ++i) {
     switch (aovs.Get(i)) {
-      case v1::AOV_RGB: bits |= kAovRgb; break;
-      case v1::AOV_OPACITY: bits |= kAovOpacity; break;
-      case v1::AOV_TRANSMITTANCE: bits |= kAovTransmittance; break;
-      case v1::AOV_DEPTH: bits |= kAovDepth; break;
-      case v1::AOV_HIT: bits |= kAovHit; break;
+      case v1::AOV_RGB:
+        bits |= kAovRgb;
+        break;
+      case v1::AOV_OPACITY:
+        bits |= kAovOpacity;
+        break;
+      case v1::AOV_TRANSMITTANCE:
+        bits |= kAovTransmittance;
+        break;
+      case v1::AOV_DEPTH:
+        bits |= kAovDepth;
+        break;
+      case v1::AOV_HIT:
+        bits |= kAovHit;
+        break;
       default:
-        return InvalidField(absl::StrCat("aovs[", i, "]"), aovs.Get(i), "must be RGB, OPACITY, TRANSMITTANCE, DEPTH or HIT");
+        return InvalidField(absl::StrCat("aovs[", i, "]"), aovs.Get(i),
+                            "must be RGB, OPACITY, TRANSMITTANCE, DEPTH or HIT");
     }
   }
   return bits;
@@ -60,11 +78,16 @@ absl::StatusOr<std::uint32_t> DecodeAovs(const google::protobuf::RepeatedField<i
 absl::StatusOr<Precision> DecodePrecision(v1::Precision precision) {
   switch (precision) {
     case v1::PRECISION_UNSPECIFIED:
-    case v1::PRECISION_F32: return Precision::kF32;
-    case v1::PRECISION_F64: return Precision::kF64;
-    case v1::PRECISION_F16: return absl::UnimplementedError("precision = F16: not implemented yet; use F32 or F64");
-    case v1::PRECISION_BF16: return absl::UnimplementedError("precision = BF16: not implemented yet; use F32 or F64");
-    default: return InvalidField("precision", static_cast<int>(precision), "must be F32 or F64");
+    case v1::PRECISION_F32:
+      return Precision::kF32;
+    case v1::PRECISION_F64:
+      return Precision::kF64;
+    case v1::PRECISION_F16:
+      return absl::UnimplementedError("precision = F16: not implemented yet; use F32 or F64");
+    case v1::PRECISION_BF16:
+      return absl::UnimplementedError("precision = BF16: not implemented yet; use F32 or F64");
+    default:
+      return InvalidField("precision", static_cast<int>(precision), "must be F32 or F64");
   }
 }
 

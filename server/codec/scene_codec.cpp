@@ -21,7 +21,8 @@ absl::StatusOr<TransferFunction> DecodeTransfer(const v1::TransferFunction& mess
   }
   for (int i = 0; i < message.density_size(); ++i) {
     const double density = message.density(i);
-    if (!std::isfinite(density)) return InvalidField(absl::StrCat(path, ".density[", i, "]"), density, "must be finite");
+    if (!std::isfinite(density))
+      return InvalidField(absl::StrCat(path, ".density[", i, "]"), density, "must be finite");
     if (i > 0 && !(density > transfer.density.back())) {
       return InvalidField(absl::StrCat(path, ".density[", i, "]"), density,
                           absl::StrCat("must be > the knot before, ", transfer.density.back()));
@@ -39,7 +40,8 @@ absl::StatusOr<InstanceSpec> DecodeInstance(const v1::Instance& message, const s
   spec.field = message.field();
   spec.field_version = message.field_version();
   if (message.has_object_to_world()) {
-    DVREN_ASSIGN_OR_RETURN(spec.instance.object_to_world, DecodeAffine(message.object_to_world(), path + ".object_to_world"));
+    DVREN_ASSIGN_OR_RETURN(spec.instance.object_to_world,
+                           DecodeAffine(message.object_to_world(), path + ".object_to_world"));
   }
   if (message.has_sigma_scale()) spec.instance.sigma_scale = message.sigma_scale();
   if (!(std::isfinite(spec.instance.sigma_scale) && spec.instance.sigma_scale >= 0)) {
@@ -55,7 +57,8 @@ absl::StatusOr<InstanceSpec> DecodeInstance(const v1::Instance& message, const s
       DVREN_ASSIGN_OR_RETURN(spec.instance.color, DecodeTransfer(message.transfer(), path + ".transfer"));
       break;
     }
-    case v1::Instance::COLOR_NOT_SET: break;
+    case v1::Instance::COLOR_NOT_SET:
+      break;
   }
   return spec;
 }
@@ -66,11 +69,12 @@ absl::StatusOr<SceneSpec> DecodeScene(const v1::Scene& message) {
   SceneSpec scene;
   if (message.instances_size() == 0) return InvalidField("scene.instances", "none", "give one instance of a field");
   if (message.instances_size() > 1) {
-    return absl::UnimplementedError(absl::StrCat("scene.instances = ", message.instances_size(),
-                                                 " instances: not implemented yet; give one"));
+    return absl::UnimplementedError(
+        absl::StrCat("scene.instances = ", message.instances_size(), " instances: not implemented yet; give one"));
   }
   for (int i = 0; i < message.instances_size(); ++i) {
-    DVREN_ASSIGN_OR_RETURN(InstanceSpec instance, DecodeInstance(message.instances(i), absl::StrCat("scene.instances[", i, "]")));
+    DVREN_ASSIGN_OR_RETURN(InstanceSpec instance,
+                           DecodeInstance(message.instances(i), absl::StrCat("scene.instances[", i, "]")));
     scene.instances.push_back(std::move(instance));
   }
   DVREN_ASSIGN_OR_RETURN(scene.background, DecodeVec3(message.background(), "scene.background"));

@@ -25,13 +25,15 @@ absl::StatusOr<const std::string*> CheckedBytes(const v1::Tensor& tensor, DType 
   const bool fits = width == 0 ? tensor.shape_size() == 1 && tensor.shape(0) == count
                                : tensor.shape_size() == 2 && tensor.shape(0) == count && tensor.shape(1) == width;
   if (!fits) {
-    return InvalidField(path + ".shape", ShapeText(tensor),
-                        width == 0 ? absl::StrCat("must be (", count, ")") : absl::StrCat("must be (", count, ", ", width, ")"));
+    return InvalidField(
+        path + ".shape", ShapeText(tensor),
+        width == 0 ? absl::StrCat("must be (", count, ")") : absl::StrCat("must be (", count, ", ", width, ")"));
   }
   DVREN_ASSIGN_OR_RETURN(const std::string* bytes, InlineBytes(tensor.payload(), path + ".payload"));
   const std::uint64_t expected = static_cast<std::uint64_t>(count) * (width == 0 ? 1 : width) * DTypeSize(dtype);
   if (bytes->size() != expected) {
-    return InvalidField(path + ".payload.inline", absl::StrCat(bytes->size(), " bytes"), absl::StrCat("shape and dtype need ", expected));
+    return InvalidField(path + ".payload.inline", absl::StrCat(bytes->size(), " bytes"),
+                        absl::StrCat("shape and dtype need ", expected));
   }
   return bytes;
 }
@@ -42,10 +44,12 @@ absl::Status CheckVectors(const Real* values, std::int64_t count, bool unit, con
     const double x = values[3 * i], y = values[3 * i + 1], z = values[3 * i + 2];
     const double square = x * x + y * y + z * z;
     if (!std::isfinite(x) || !std::isfinite(y) || !std::isfinite(z)) {
-      return InvalidField(absl::StrCat(path, "[", i, "]"), absl::StrCat("(", x, ", ", y, ", ", z, ")"), "must be finite");
+      return InvalidField(absl::StrCat(path, "[", i, "]"), absl::StrCat("(", x, ", ", y, ", ", z, ")"),
+                          "must be finite");
     }
     if (unit && !(std::abs(std::sqrt(square) - 1) <= kUnitTolerance)) {
-      return InvalidField(absl::StrCat(path, "[", i, "]"), absl::StrCat("(", x, ", ", y, ", ", z, ")"), "must have unit length");
+      return InvalidField(absl::StrCat(path, "[", i, "]"), absl::StrCat("(", x, ", ", y, ", ", z, ")"),
+                          "must have unit length");
     }
   }
   return absl::OkStatus();
@@ -73,7 +77,9 @@ absl::Status CheckRays(const RayBatch& batch) {
 
 }  // namespace
 
-v1::DType EncodeDType(DType dtype) { return static_cast<v1::DType>(dtype); }  // the numbers are the same by design
+v1::DType EncodeDType(DType dtype) {
+  return static_cast<v1::DType>(dtype);
+}  // the numbers are the same by design
 
 absl::StatusOr<DType> DecodeDType(v1::DType dtype, const std::string& path) {
   if (dtype < v1::DTYPE_F32 || dtype > v1::DTYPE_U8) {
@@ -84,13 +90,16 @@ absl::StatusOr<DType> DecodeDType(v1::DType dtype, const std::string& path) {
 
 absl::StatusOr<const std::string*> InlineBytes(const v1::TensorPayload& payload, const std::string& path) {
   switch (payload.source_case()) {
-    case v1::TensorPayload::kInline: return &payload.inline_();
+    case v1::TensorPayload::kInline:
+      return &payload.inline_();
     case v1::TensorPayload::kUpload:
-      return absl::UnimplementedError(absl::StrCat(path, ".upload = ", payload.upload(), ": not implemented here; send inline bytes"));
-    case v1::TensorPayload::kSharedMemory:
       return absl::UnimplementedError(
-          absl::StrCat(path, ".shared_memory = ", payload.shared_memory().segment(), ": not implemented yet; send inline bytes"));
-    case v1::TensorPayload::SOURCE_NOT_SET: break;
+          absl::StrCat(path, ".upload = ", payload.upload(), ": not implemented here; send inline bytes"));
+    case v1::TensorPayload::kSharedMemory:
+      return absl::UnimplementedError(absl::StrCat(path, ".shared_memory = ", payload.shared_memory().segment(),
+                                                   ": not implemented yet; send inline bytes"));
+    case v1::TensorPayload::SOURCE_NOT_SET:
+      break;
   }
   return InvalidField(path, "absent", "send inline bytes");
 }
@@ -102,13 +111,17 @@ absl::StatusOr<RayBatch> DecodeRays(const v1::Rays& rays, Precision precision) {
     return InvalidField("rays.origins.shape", ShapeText(rays.origins()), "must be (N, 3) with N >= 1");
   }
   batch.count = rays.origins().shape(0);
-  if (batch.count > (std::int64_t{1} << 31)) return InvalidField("rays.origins.shape", ShapeText(rays.origins()), "N is too large");
-  DVREN_ASSIGN_OR_RETURN(const std::string* origins, CheckedBytes(rays.origins(), dtype, batch.count, 3, "rays.origins"));
-  DVREN_ASSIGN_OR_RETURN(const std::string* directions, CheckedBytes(rays.directions(), dtype, batch.count, 3, "rays.directions"));
+  if (batch.count > (std::int64_t{1} << 31))
+    return InvalidField("rays.origins.shape", ShapeText(rays.origins()), "N is too large");
+  DVREN_ASSIGN_OR_RETURN(const std::string* origins,
+                         CheckedBytes(rays.origins(), dtype, batch.count, 3, "rays.origins"));
+  DVREN_ASSIGN_OR_RETURN(const std::string* directions,
+                         CheckedBytes(rays.directions(), dtype, batch.count, 3, "rays.directions"));
   batch.origins = origins->data();
   batch.directions = directions->data();
   if (rays.has_t_near()) {
-    DVREN_ASSIGN_OR_RETURN(const std::string* t_near, CheckedBytes(rays.t_near(), dtype, batch.count, 0, "rays.t_near"));
+    DVREN_ASSIGN_OR_RETURN(const std::string* t_near,
+                           CheckedBytes(rays.t_near(), dtype, batch.count, 0, "rays.t_near"));
     batch.t_near = t_near->data();
   }
   if (rays.has_t_far()) {
@@ -170,11 +183,12 @@ void EncodeStats(const RenderStats& stats, v1::RenderStats* message) {
 std::vector<std::string> WarningsOf(const RenderStats& stats, const SamplingSpec& sampling) {
   std::vector<std::string> warnings;
   if (stats.truncated > 0) {
-    warnings.push_back(absl::StrCat(stats.truncated, " of ", stats.rays, " rays were cut by sampling.max_steps = ", sampling.max_steps,
-                                    "; raise it or sampling.dt = ", sampling.dt));
+    warnings.push_back(absl::StrCat(stats.truncated, " of ", stats.rays, " rays were cut by sampling.max_steps = ",
+                                    sampling.max_steps, "; raise it or sampling.dt = ", sampling.dt));
   }
   if (stats.invalid > 0) {
-    warnings.push_back(absl::StrCat(stats.invalid, " pixels lie outside what the lens model maps; they show the background"));
+    warnings.push_back(
+        absl::StrCat(stats.invalid, " pixels lie outside what the lens model maps; they show the background"));
   }
   return warnings;
 }

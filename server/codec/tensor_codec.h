@@ -15,7 +15,9 @@ namespace dvren::server {
 
 [[nodiscard]] v1::DType EncodeDType(DType dtype);
 [[nodiscard]] absl::StatusOr<DType> DecodeDType(v1::DType dtype, const std::string& path);
-[[nodiscard]] constexpr DType DTypeOf(Precision precision) { return precision == Precision::kF64 ? DType::kF64 : DType::kF32; }
+[[nodiscard]] constexpr DType DTypeOf(Precision precision) {
+  return precision == Precision::kF64 ? DType::kF64 : DType::kF32;
+}
 
 // The bytes of a payload inside its message. UNIMPLEMENTED for uploads and shared memory.
 [[nodiscard]] absl::StatusOr<const std::string*> InlineBytes(const v1::TensorPayload& payload, const std::string& path);

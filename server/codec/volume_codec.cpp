@@ -88,7 +88,8 @@ absl::Status CheckStoredSpec(const v1::Field& description) {
     case v1::Field::kDenseGrid: {
       DVREN_ASSIGN_OR_RETURN(const std::uint64_t bytes, DenseBytes(description.dense_grid()));
       if (bytes != description.payload_bytes()) {
-        return absl::DataLossError(absl::StrCat("dense_grid.shape: ", bytes, " bytes, payload_bytes is ", description.payload_bytes()));
+        return absl::DataLossError(
+            absl::StrCat("dense_grid.shape: ", bytes, " bytes, payload_bytes is ", description.payload_bytes()));
       }
       return absl::OkStatus();
     }
@@ -97,7 +98,8 @@ absl::Status CheckStoredSpec(const v1::Field& description) {
         return absl::DataLossError("nanovdb.active_min, active_max: must hold 3 indices");
       }
       return absl::OkStatus();
-    case v1::Field::SPEC_NOT_SET: break;
+    case v1::Field::SPEC_NOT_SET:
+      break;
   }
   return absl::DataLossError("the description of the payload is missing");
 }
@@ -111,18 +113,24 @@ absl::StatusOr<io::Volume> VolumeFrom(const v1::Field& description, io::Blob pay
 absl::StatusOr<io::Interp> DecodeInterp(v1::Interp interp, const std::string& path) {
   switch (interp) {
     case v1::INTERP_UNSPECIFIED:
-    case v1::INTERP_LINEAR: return io::Interp::kLinear;
-    case v1::INTERP_NEAREST: return io::Interp::kNearest;
-    default: return InvalidField(path, static_cast<int>(interp), "must be LINEAR or NEAREST");
+    case v1::INTERP_LINEAR:
+      return io::Interp::kLinear;
+    case v1::INTERP_NEAREST:
+      return io::Interp::kNearest;
+    default:
+      return InvalidField(path, static_cast<int>(interp), "must be LINEAR or NEAREST");
   }
 }
 
 absl::StatusOr<io::Border> DecodeBorder(v1::Border border, const std::string& path) {
   switch (border) {
     case v1::BORDER_UNSPECIFIED:
-    case v1::BORDER_ZERO: return io::Border::kZero;
-    case v1::BORDER_CLAMP: return io::Border::kClamp;
-    default: return InvalidField(path, static_cast<int>(border), "must be ZERO or CLAMP");
+    case v1::BORDER_ZERO:
+      return io::Border::kZero;
+    case v1::BORDER_CLAMP:
+      return io::Border::kClamp;
+    default:
+      return InvalidField(path, static_cast<int>(border), "must be ZERO or CLAMP");
   }
 }
 

@@ -23,7 +23,9 @@ Sha256::Sha256() : context_(std::make_unique<Context>()) {
 
 Sha256::~Sha256() = default;
 
-void Sha256::Update(const void* data, std::size_t size) { EVP_DigestUpdate(context_->evp, data, size); }
+void Sha256::Update(const void* data, std::size_t size) {
+  EVP_DigestUpdate(context_->evp, data, size);
+}
 
 std::string Sha256::Finish() {
   std::string digest(32, '\0');
@@ -54,7 +56,8 @@ std::uint32_t Crc32c(const void* data, std::size_t size) {
 
 std::string RandomId() {
   std::array<unsigned char, 16> bits{};
-  if (RAND_bytes(bits.data(), static_cast<int>(bits.size())) != 1) throw std::runtime_error("no randomness from OpenSSL");
+  if (RAND_bytes(bits.data(), static_cast<int>(bits.size())) != 1)
+    throw std::runtime_error("no randomness from OpenSSL");
   static constexpr char kDigits[] = "0123456789abcdef";
   std::string id;
   for (const unsigned char byte : bits) {

@@ -26,9 +26,12 @@ absl::Status ErrnoStatus(int error, absl::string_view step, const std::string& p
   switch (error) {
     case ENOSPC:
     case EDQUOT:
-    case EFBIG: return absl::ResourceExhaustedError(absl::StrCat(message, "; free space below the data directory and retry"));
-    case ENOENT: return absl::NotFoundError(message);
-    default: return absl::InternalError(message);
+    case EFBIG:
+      return absl::ResourceExhaustedError(absl::StrCat(message, "; free space below the data directory and retry"));
+    case ENOENT:
+      return absl::NotFoundError(message);
+    default:
+      return absl::InternalError(message);
   }
 }
 
@@ -50,13 +53,15 @@ absl::StatusOr<FileHandle> FileHandle::OpenForReading(const std::string& path) {
   return FileHandle(fd);
 }
 
-absl::Status FileHandle::ReadAt(void* destination, std::size_t size, std::uint64_t offset, const std::string& path) const {
+absl::Status FileHandle::ReadAt(void* destination, std::size_t size, std::uint64_t offset,
+                                const std::string& path) const {
   auto* out = static_cast<char*>(destination);
   while (size > 0) {
     const ssize_t got = ::pread(fd_, out, size, static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return ErrnoStatus(errno, "read", path);
-    if (got == 0) return absl::DataLossError(absl::StrCat("store: read ", path, ": the file ends ", size, " bytes early"));
+    if (got == 0)
+      return absl::DataLossError(absl::StrCat("store: read ", path, ": the file ends ", size, " bytes early"));
     out += got;
     offset += static_cast<std::uint64_t>(got);
     size -= static_cast<std::size_t>(got);
@@ -108,7 +113,8 @@ absl::StatusOr<std::string> ReadSmallFile(const std::string& path, std::size_t m
   if (::fstat(file.fd(), &info) != 0) return ErrnoStatus(errno, "stat", path);
   if (!S_ISREG(info.st_mode)) return absl::DataLossError(absl::StrCat("store: ", path, ": not a regular file"));
   if (static_cast<std::uint64_t>(info.st_size) > max_bytes) {
-    return absl::ResourceExhaustedError(absl::StrCat("store: ", path, ": ", info.st_size, " bytes, at most ", max_bytes));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("store: ", path, ": ", info.st_size, " bytes, at most ", max_bytes));
   }
   std::string text(static_cast<std::size_t>(info.st_size), '\0');
   DVREN_RETURN_IF_ERROR(file.ReadAt(text.data(), text.size(), 0, path));

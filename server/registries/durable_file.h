@@ -1,5 +1,5 @@
-// Files that are on disk when a call returns: write, fsync, rename, fsync of the folder. The seam `FileFaults` lets a test
-// make any step fail, such as with ENOSPC.
+// Files that are on disk when a call returns: write, fsync, rename, fsync of the folder. The seam `FileFaults` lets a
+// test make any step fail, such as with ENOSPC.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,8 @@
 
 namespace dvren::server {
 
-// Asked before each step ("create", "write", "sync", "rename", "sync_dir") with the path; an errno makes it fail, 0 lets it pass.
+// Asked before each step ("create", "write", "sync", "rename", "sync_dir") with the path; an errno makes it fail, 0
+// lets it pass.
 using FileFaults = std::function<int(absl::string_view step, const std::string& path)>;
 
 // RESOURCE_EXHAUSTED for a full disk or quota, NOT_FOUND for a missing file, INTERNAL for the rest.
@@ -30,7 +31,8 @@ class FileHandle {
 
   [[nodiscard]] static absl::StatusOr<FileHandle> OpenForReading(const std::string& path);
   // Fills `size` bytes from `offset`; DATA_LOSS where the file ends earlier.
-  [[nodiscard]] absl::Status ReadAt(void* destination, std::size_t size, std::uint64_t offset, const std::string& path) const;
+  [[nodiscard]] absl::Status ReadAt(void* destination, std::size_t size, std::uint64_t offset,
+                                    const std::string& path) const;
 
  private:
   int fd_ = -1;

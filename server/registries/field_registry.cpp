@@ -32,7 +32,7 @@ struct FieldRegistry::Impl {
 
   mutable std::mutex mutex;
   // All guarded by mutex.
-  std::map<std::string, v1::Field> by_name;  // "fields/{id}"
+  std::map<std::string, v1::Field> by_name;                         // "fields/{id}"
   std::map<OwnedName, std::string> by_display_name, by_request_id;  // to "fields/{id}"
   std::set<OwnedName> names_being_made, requests_being_made;
   std::vector<DamagedField> damaged;
@@ -75,8 +75,8 @@ struct FieldRegistry::Impl {
     const std::uint64_t budget = DeviceBudget(device);
     if (description.payload_bytes() > budget) {
       return absl::ResourceExhaustedError(absl::StrCat("field = ", id, ": its ", description.payload_bytes(),
-                                                       " bytes are more than fields may take on device ", device.info().id, ", ",
-                                                       budget, " bytes; use another device"));
+                                                       " bytes are more than fields may take on device ",
+                                                       device.info().id, ", ", budget, " bytes; use another device"));
     }
     if (!residency.ShrinkTo(device, budget - description.payload_bytes())) {
       return absl::ResourceExhaustedError(absl::StrCat("field = ", id, ": the fields in use leave no room on device ",
@@ -96,7 +96,8 @@ struct FieldRegistry::Impl {
   }
 };
 
-FieldRegistry::FieldRegistry(std::unique_ptr<FieldStore> store) : FieldRegistry(std::move(store), FieldRegistryOptions{}) {}
+FieldRegistry::FieldRegistry(std::unique_ptr<FieldStore> store)
+    : FieldRegistry(std::move(store), FieldRegistryOptions{}) {}
 
 FieldRegistry::FieldRegistry(std::unique_ptr<FieldStore> store, const FieldRegistryOptions& options)
     : impl_(std::make_unique<Impl>()) {
@@ -112,14 +113,17 @@ absl::Status FieldRegistry::Load() {
   // Oldest first, so that of two that claim one name the older keeps it, whatever the folder's order.
   std::sort(fields.begin(), fields.end(), [](const StoredField& a, const StoredField& b) {
     using google::protobuf::util::TimeUtil;
-    const auto time = [](const StoredField& field) { return TimeUtil::TimestampToNanoseconds(field.description.create_time()); };
+    const auto time = [](const StoredField& field) {
+      return TimeUtil::TimestampToNanoseconds(field.description.create_time());
+    };
     return std::pair(time(a), a.description.name()) < std::pair(time(b), b.description.name());
   });
   const std::lock_guard lock(impl_->mutex);
   for (const StoredField& field : fields) {
     const v1::Field& description = field.description;
     if (impl_->by_display_name.count({description.owner(), description.display_name()}) != 0) {
-      damaged.push_back({FieldIdOf(description.name()), absl::StrCat("display_name = ", description.display_name(), ": taken twice")});
+      damaged.push_back({FieldIdOf(description.name()),
+                         absl::StrCat("display_name = ", description.display_name(), ": taken twice")});
       continue;
     }
     impl_->InsertLocked(field);
@@ -146,7 +150,8 @@ absl::StatusOr<v1::Field> FieldRegistry::Add(FieldCreation creation, const io::V
         return impl_->by_name.at(made->second);
       }
       if (impl_->requests_being_made.count(request) != 0) {
-        return absl::AbortedError(absl::StrCat("request_id = ", field.request_id, ": still being carried out; retry later"));
+        return absl::AbortedError(
+            absl::StrCat("request_id = ", field.request_id, ": still being carried out; retry later"));
       }
     }
     DVREN_RETURN_IF_ERROR(impl_->CheckFreeLocked(display_name));
@@ -169,8 +174,9 @@ absl::StatusOr<v1::Field> FieldRegistry::Add(FieldCreation creation, const io::V
     description.set_sha256(Sha256Of(payload.data(), payload.size()));
     *description.mutable_create_time() = google::protobuf::util::TimeUtil::GetCurrentTime();
     const auto may_publish = [&] {
-      return creation.cancelled && creation.cancelled() ? absl::CancelledError("the caller went away; no field was made")
-                                                        : absl::OkStatus();
+      return creation.cancelled && creation.cancelled()
+                 ? absl::CancelledError("the caller went away; no field was made")
+                 : absl::OkStatus();
     };
     return impl_->store->Put(field, payload.data(), payload.size(), may_publish);
   };
@@ -220,8 +226,8 @@ absl::StatusOr<FieldLease> FieldRegistry::Acquire(Stream& stream, const std::str
   FieldLease lease;
   DVREN_ASSIGN_OR_RETURN(lease.description, Get(tenant, name));
   if (expected_version != 0 && expected_version != lease.description.version()) {
-    return absl::AbortedError(absl::StrCat("field_version = ", expected_version, ": the current version of ", name, " is ",
-                                           lease.description.version(), "; read the field again"));
+    return absl::AbortedError(absl::StrCat("field_version = ", expected_version, ": the current version of ", name,
+                                           " is ", lease.description.version(), "; read the field again"));
   }
   DVREN_ASSIGN_OR_RETURN(lease.field, impl_->Place(stream, lease.description));
   return lease;
@@ -241,8 +247,8 @@ absl::Status FieldRegistry::Delete(const std::string& tenant, const std::string&
     const v1::Field* found = impl_->FindLocked(tenant, name);
     if (found == nullptr) return NoSuchField(name);
     if (expected_version != 0 && expected_version != found->version()) {
-      return absl::AbortedError(absl::StrCat("expected_version = ", expected_version, ": the current version of ", name, " is ",
-                                             found->version(), "; read the field again"));
+      return absl::AbortedError(absl::StrCat("expected_version = ", expected_version, ": the current version of ", name,
+                                             " is ", found->version(), "; read the field again"));
     }
     field = *found;
     // Forgotten first: of two deletions one finds it, and nobody leases what is on its way out. The display name stays
@@ -273,8 +279,12 @@ std::size_t FieldRegistry::on_disk() const {
   return impl_->by_name.size();
 }
 
-std::size_t FieldRegistry::on_devices() const { return impl_->residency.size(); }
+std::size_t FieldRegistry::on_devices() const {
+  return impl_->residency.size();
+}
 
-const FieldStore& FieldRegistry::store() const { return *impl_->store; }
+const FieldStore& FieldRegistry::store() const {
+  return *impl_->store;
+}
 
 }  // namespace dvren::server

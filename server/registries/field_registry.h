@@ -22,8 +22,8 @@ struct FieldLease {
 };
 
 struct FieldRegistryOptions {
-  // Fields on one device may take this many bytes; 0: three quarters of the device's memory. Least recently used ones that
-  // nobody renders make room; they come back from disk.
+  // Fields on one device may take this many bytes; 0: three quarters of the device's memory. Least recently used ones
+  // that nobody renders make room; they come back from disk.
   std::uint64_t device_memory_bytes = 0;
 };
 
@@ -40,8 +40,8 @@ class FieldRegistry {
   FieldRegistry(std::unique_ptr<FieldStore> store, const FieldRegistryOptions& options);
   ~FieldRegistry();
 
-  // Reads what the store holds; called once at start. Damaged fields do not stop the daemon: they are set aside, untouched
-  // on disk, and listed by damaged().
+  // Reads what the store holds; called once at start. Damaged fields do not stop the daemon: they are set aside,
+  // untouched on disk, and listed by damaged().
   [[nodiscard]] absl::Status Load();
   [[nodiscard]] std::vector<DamagedField> damaged() const;
 

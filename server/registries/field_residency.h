@@ -16,7 +16,8 @@ class FieldResidency {
   // Null when it is not there. Counts as use.
   [[nodiscard]] std::shared_ptr<const Field> Find(const std::string& id, const Device& device);
   void Keep(const std::string& id, std::shared_ptr<const Field> field);
-  // Lets go of fields of the device that nobody renders, until the others take at most `bytes`; whether that was reached.
+  // Lets go of fields of the device that nobody renders, until the others take at most `bytes`; whether that was
+  // reached.
   bool ShrinkTo(const Device& device, std::uint64_t bytes);
   // Lets go of the field on every device. Renders that hold it go on.
   void Drop(const std::string& id);

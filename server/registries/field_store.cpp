@@ -26,7 +26,8 @@ absl::StatusOr<std::string> ToJson(const v1::Field& description) {
   options.preserve_proto_field_names = true;
   std::string json;
   if (const auto status = MessageToJsonString(description, &json, options); !status.ok()) {
-    return absl::InternalError(absl::StrCat("store: describe ", description.name(), ": ", std::string(status.message())));
+    return absl::InternalError(
+        absl::StrCat("store: describe ", description.name(), ": ", std::string(status.message())));
   }
   return json;
 }
@@ -81,7 +82,8 @@ absl::StatusOr<StoredField> FieldStore::LoadOne(const std::string& id) const {
   }
   const v1::Field& description = field.description;
   if (FieldIdOf(description.name()) != id) {
-    return absl::DataLossError(absl::StrCat(kDescriptionFile, ": name = ", description.name(), ": must be fields/", id));
+    return absl::DataLossError(
+        absl::StrCat(kDescriptionFile, ": name = ", description.name(), ": must be fields/", id));
   }
   if (description.sha256().size() != 32 || description.version() == 0 || description.display_name().empty()) {
     return absl::DataLossError(absl::StrCat(kDescriptionFile, ": sha256, version or display_name is missing"));
@@ -91,8 +93,8 @@ absl::StatusOr<StoredField> FieldStore::LoadOne(const std::string& id) const {
   const std::string payload = PayloadPath(description);
   if (::stat(payload.c_str(), &info) != 0) return ErrnoStatus(errno, "stat", payload);
   if (static_cast<std::uint64_t>(info.st_size) != description.payload_bytes()) {
-    return absl::DataLossError(absl::StrCat(kPayloadFile, ": ", info.st_size, " bytes, ", description.payload_bytes(),
-                                            " were acknowledged"));
+    return absl::DataLossError(
+        absl::StrCat(kPayloadFile, ": ", info.st_size, " bytes, ", description.payload_bytes(), " were acknowledged"));
   }
   auto request = ReadSmallFile(absl::StrCat(folder, "/", kRequestFile), kMaxDescriptionBytes);
   if (request.ok()) {
@@ -112,8 +114,10 @@ absl::Status FieldStore::Put(const StoredField& field, const void* payload, std:
   bool published = false;
   const auto write = [&]() -> absl::Status {
     DVREN_RETURN_IF_ERROR(MakeDirectories(folder));
-    DVREN_ASSIGN_OR_RETURN(DurableFile file, DurableFile::Open(absl::StrCat(folder, "/", kPayloadFile), false, faults_));
-    constexpr std::size_t kStep = std::size_t{16} << 20;  // so that a cancel is noticed in the middle of a large payload
+    DVREN_ASSIGN_OR_RETURN(DurableFile file,
+                           DurableFile::Open(absl::StrCat(folder, "/", kPayloadFile), false, faults_));
+    constexpr std::size_t kStep = std::size_t{16}
+                                  << 20;  // so that a cancel is noticed in the middle of a large payload
     for (std::size_t at = 0; at < payload_bytes; at += kStep) {
       DVREN_RETURN_IF_ERROR(may_publish());
       DVREN_RETURN_IF_ERROR(file.Append(static_cast<const char*>(payload) + at, std::min(kStep, payload_bytes - at)));
@@ -149,7 +153,8 @@ absl::StatusOr<FileHandle> FieldStore::OpenPayload(const v1::Field& description)
 absl::StatusOr<io::Blob> FieldStore::ReadPayload(const v1::Field& description) const {
   const auto damaged = [&](absl::string_view why) {
     return absl::DataLossError(absl::StrCat("field = ", description.name(), " (", description.display_name(),
-                                            "): the stored payload is damaged (", why, "); delete the field and import it again"));
+                                            "): the stored payload is damaged (", why,
+                                            "); delete the field and import it again"));
   };
   auto file = OpenPayload(description);
   if (absl::IsNotFound(file.status())) return damaged("missing");
@@ -158,8 +163,8 @@ absl::StatusOr<io::Blob> FieldStore::ReadPayload(const v1::Field& description) c
   try {
     blob = io::Blob(description.payload_bytes());
   } catch (const std::bad_alloc&) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("field = ", description.name(), ": no host memory for its ", description.payload_bytes(), " bytes"));
+    return absl::ResourceExhaustedError(absl::StrCat("field = ", description.name(), ": no host memory for its ",
+                                                     description.payload_bytes(), " bytes"));
   }
   const std::string path = PayloadPath(description);
   constexpr std::size_t kStep = std::size_t{4} << 20;  // hashed while it is in the cache

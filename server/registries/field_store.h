@@ -31,11 +31,12 @@ class FieldStore {
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<FieldStore>> Open(const std::string& data_dir,
                                                                         FileFaults faults = nullptr);
 
-  // Every field whose description and payload size are sound. The others are left untouched on disk and named in `damaged`.
+  // Every field whose description and payload size are sound. The others are left untouched on disk and named in
+  // `damaged`.
   [[nodiscard]] absl::StatusOr<std::vector<StoredField>> LoadAll(std::vector<DamagedField>& damaged) const;
 
-  // Returns once the field is durable. `may_publish` is asked last, before the field is renamed into place: not OK gives
-  // up and leaves nothing. RESOURCE_EXHAUSTED when the disk is full; nothing half-made stays.
+  // Returns once the field is durable. `may_publish` is asked last, before the field is renamed into place: not OK
+  // gives up and leaves nothing. RESOURCE_EXHAUSTED when the disk is full; nothing half-made stays.
   [[nodiscard]] absl::Status Put(const StoredField& field, const void* payload, std::size_t payload_bytes,
                                  const std::function<absl::Status()>& may_publish) const;
   // The whole payload, checked against size and SHA-256: DATA_LOSS naming the field where they differ.

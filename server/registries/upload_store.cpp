@@ -60,16 +60,20 @@ absl::StatusOr<std::unique_ptr<UploadStore>> UploadStore::Open(const UploadStore
   return store;
 }
 
-std::string UploadStore::Folder(const std::string& id) const { return absl::StrCat(uploads_dir_, "/", id); }
+std::string UploadStore::Folder(const std::string& id) const {
+  return absl::StrCat(uploads_dir_, "/", id);
+}
 
 absl::Status UploadStore::LoadOne(const std::string& id) {
   const std::string folder = Folder(id);
   Record record;
   DVREN_ASSIGN_OR_RETURN(const std::string json, ReadSmallFile(folder + kHeaderFile, kMaxSmallFile));
-  if (!google::protobuf::util::JsonStringToMessage(json, &record.header).ok()) return absl::DataLossError("header.json");
+  if (!google::protobuf::util::JsonStringToMessage(json, &record.header).ok())
+    return absl::DataLossError("header.json");
   DVREN_ASSIGN_OR_RETURN(record.owner, ReadSmallFile(folder + kOwnerFile, kMaxSmallFile));
   std::uint64_t synced = 0;
-  if (const auto text = ReadSmallFile(folder + kSyncedFile, kMaxSmallFile); text.ok() && !absl::SimpleAtoi(*text, &synced)) {
+  if (const auto text = ReadSmallFile(folder + kSyncedFile, kMaxSmallFile);
+      text.ok() && !absl::SimpleAtoi(*text, &synced)) {
     return absl::DataLossError("synced");
   }
   struct stat info {};
@@ -106,7 +110,8 @@ void UploadStore::DropExpiredLocked() {
   }
 }
 
-absl::Status UploadStore::WriteHeader(const std::string& id, const std::string& tenant, const v1::UploadHeader& header) const {
+absl::Status UploadStore::WriteHeader(const std::string& id, const std::string& tenant,
+                                      const v1::UploadHeader& header) const {
   std::string json;
   if (const auto status = google::protobuf::util::MessageToJsonString(header, &json); !status.ok()) {
     return absl::InternalError(absl::StrCat("store: describe the upload: ", std::string(status.message())));
@@ -119,11 +124,14 @@ absl::Status UploadStore::WriteHeader(const std::string& id, const std::string& 
   return SyncDirectory(uploads_dir_, options_.faults);
 }
 
-absl::StatusOr<std::unique_ptr<UploadLease>> UploadStore::Begin(const std::string& tenant, const v1::UploadHeader& header) {
-  if (header.total_bytes() == 0) return InvalidField("header.total_bytes", 0, "must be the size of the whole upload, > 0");
+absl::StatusOr<std::unique_ptr<UploadLease>> UploadStore::Begin(const std::string& tenant,
+                                                                const v1::UploadHeader& header) {
+  if (header.total_bytes() == 0)
+    return InvalidField("header.total_bytes", 0, "must be the size of the whole upload, > 0");
   if (header.total_bytes() > options_.max_upload_bytes) {
-    return absl::ResourceExhaustedError(absl::StrCat("header.total_bytes = ", header.total_bytes(),
-                                                     ": must be at most limits.max_upload_bytes = ", options_.max_upload_bytes));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("header.total_bytes = ", header.total_bytes(),
+                     ": must be at most limits.max_upload_bytes = ", options_.max_upload_bytes));
   }
   const std::string id = RandomId();
   {
@@ -131,15 +139,18 @@ absl::StatusOr<std::unique_ptr<UploadLease>> UploadStore::Begin(const std::strin
     DropExpiredLocked();
     if (const auto earlier = FindLocked(tenant, header.request_id()); earlier != records_.end()) {
       if (earlier->second.leased) {
-        return absl::AbortedError(absl::StrCat("request_id = ", header.request_id(), ": still being sent by another call; retry later"));
+        return absl::AbortedError(
+            absl::StrCat("request_id = ", header.request_id(), ": still being sent by another call; retry later"));
       }
       RemoveTree(Folder(earlier->first));
       records_.erase(earlier);
     }
-    const auto mine = std::count_if(records_.begin(), records_.end(), [&](const auto& entry) { return entry.second.owner == tenant; });
+    const auto mine = std::count_if(records_.begin(), records_.end(),
+                                    [&](const auto& entry) { return entry.second.owner == tenant; });
     if (static_cast<std::size_t>(mine) >= options_.max_uploads_per_tenant) {
-      return absl::ResourceExhaustedError(absl::StrCat("uploads = ", mine, ": at most ", options_.max_uploads_per_tenant,
-                                                       " may be unfinished; finish some, or wait a day for them to expire"));
+      return absl::ResourceExhaustedError(
+          absl::StrCat("uploads = ", mine, ": at most ", options_.max_uploads_per_tenant,
+                       " may be unfinished; finish some, or wait a day for them to expire"));
     }
     Record record;
     record.owner = tenant;
@@ -169,7 +180,8 @@ absl::StatusOr<std::unique_ptr<UploadLease>> UploadStore::Resume(const std::stri
     DropExpiredLocked();
     const auto found = FindLocked(tenant, name);
     if (found == records_.end()) return NoSuchUpload(name);
-    if (found->second.leased) return absl::AbortedError(absl::StrCat("upload = ", name, ": another call is using it; retry later"));
+    if (found->second.leased)
+      return absl::AbortedError(absl::StrCat("upload = ", name, ": another call is using it; retry later"));
     id = found->first;
     header = found->second.header;
     received = found->second.received;
@@ -215,11 +227,17 @@ UploadLease::~UploadLease() {
   store_.Release(id_, received_, discard_);
 }
 
-std::string UploadLease::name() const { return kNamePrefix + id_; }
+std::string UploadLease::name() const {
+  return kNamePrefix + id_;
+}
 
-v1::Upload UploadLease::Describe() const { return UploadMessage(id_, received_, header_.total_bytes()); }
+v1::Upload UploadLease::Describe() const {
+  return UploadMessage(id_, received_, header_.total_bytes());
+}
 
-std::string UploadLease::data_path() const { return store_.Folder(id_) + kDataFile; }
+std::string UploadLease::data_path() const {
+  return store_.Folder(id_) + kDataFile;
+}
 
 absl::Status UploadLease::Append(const v1::Chunk& chunk) {
   const std::string& data = chunk.data();
@@ -228,7 +246,8 @@ absl::Status UploadLease::Append(const v1::Chunk& chunk) {
                         absl::StrCat("must be ", received_, ", where ", name(), " goes on; see GetUpload"));
   }
   if (data.empty() || data.size() > kMaxChunkBytes) {
-    return InvalidField("chunk.data", absl::StrCat(data.size(), " bytes"), absl::StrCat("must hold 1 to ", kMaxChunkBytes));
+    return InvalidField("chunk.data", absl::StrCat(data.size(), " bytes"),
+                        absl::StrCat("must hold 1 to ", kMaxChunkBytes));
   }
   if (data.size() > header_.total_bytes() - received_) {
     return InvalidField("chunk.data", absl::StrCat(data.size(), " bytes at ", received_),
@@ -236,8 +255,8 @@ absl::Status UploadLease::Append(const v1::Chunk& chunk) {
   }
   if (chunk.has_crc32c()) {
     if (const std::uint32_t crc = Crc32c(data.data(), data.size()); crc != chunk.crc32c()) {
-      return absl::DataLossError(absl::StrCat("chunk.crc32c = ", chunk.crc32c(), ": the data at offset ", received_, " has ", crc,
-                                              "; send it again from there"));
+      return absl::DataLossError(absl::StrCat("chunk.crc32c = ", chunk.crc32c(), ": the data at offset ", received_,
+                                              " has ", crc, "; send it again from there"));
     }
   }
   if (const absl::Status status = file_.Append(data.data(), data.size()); !status.ok()) {

@@ -1,6 +1,6 @@
-// UploadStore: bytes on their way to becoming a field. `data_dir/uploads/{id}/` holds data.bin, header.json (what the sender
-// said at the begin), owner and synced (how many bytes are known to be on disk). A cut upload stays for a day and goes on
-// where it ended, across restarts too. Thread-safe; of one upload there is one lease at a time.
+// UploadStore: bytes on their way to becoming a field. `data_dir/uploads/{id}/` holds data.bin, header.json (what the
+// sender said at the begin), owner and synced (how many bytes are known to be on disk). A cut upload stays for a day
+// and goes on where it ended, across restarts too. Thread-safe; of one upload there is one lease at a time.
 #pragma once
 
 #include <chrono>
@@ -25,7 +25,7 @@ struct UploadStoreOptions {
   std::uint64_t max_upload_bytes = std::uint64_t{8} << 30;
   std::size_t max_uploads_per_tenant = 64;
   std::chrono::seconds keep{24 * 3600};
-  FileFaults faults;                                            // for tests
+  FileFaults faults;                                           // for tests
   std::function<std::chrono::system_clock::time_point()> now;  // for tests; the system's clock without
 };
 
@@ -34,8 +34,10 @@ class UploadStore {
   // Takes up what earlier runs left, and removes what is too old.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<UploadStore>> Open(const UploadStoreOptions& options);
 
-  // A new upload. With the request_id of an earlier one of the same tenant, that one is dropped: its sender starts again.
-  [[nodiscard]] absl::StatusOr<std::unique_ptr<UploadLease>> Begin(const std::string& tenant, const v1::UploadHeader& header);
+  // A new upload. With the request_id of an earlier one of the same tenant, that one is dropped: its sender starts
+  // again.
+  [[nodiscard]] absl::StatusOr<std::unique_ptr<UploadLease>> Begin(const std::string& tenant,
+                                                                   const v1::UploadHeader& header);
   // Goes on with an upload, by "uploads/{id}" or request_id. ABORTED while another call holds it.
   [[nodiscard]] absl::StatusOr<std::unique_ptr<UploadLease>> Resume(const std::string& tenant, const std::string& name);
   // Another tenant's upload is NOT_FOUND.
@@ -55,7 +57,8 @@ class UploadStore {
   explicit UploadStore(const UploadStoreOptions& options);
   [[nodiscard]] std::string Folder(const std::string& id) const;
   [[nodiscard]] absl::Status LoadOne(const std::string& id);
-  [[nodiscard]] absl::Status WriteHeader(const std::string& id, const std::string& tenant, const v1::UploadHeader& header) const;
+  [[nodiscard]] absl::Status WriteHeader(const std::string& id, const std::string& tenant,
+                                         const v1::UploadHeader& header) const;
   // Needs mutex_.
   [[nodiscard]] Records::const_iterator FindLocked(const std::string& tenant, const std::string& name) const;
   void DropExpiredLocked();
@@ -68,8 +71,8 @@ class UploadStore {
   Records records_;  // guarded by mutex_
 };
 
-// The one right to write an upload or to read it as a whole. Not thread-safe. When it goes, what arrived is synced and waits
-// to be resumed, unless Discard was called.
+// The one right to write an upload or to read it as a whole. Not thread-safe. When it goes, what arrived is synced and
+// waits to be resumed, unless Discard was called.
 class UploadLease {
  public:
   ~UploadLease();
@@ -82,8 +85,8 @@ class UploadLease {
   [[nodiscard]] bool complete() const { return received_ == header_.total_bytes(); }
   [[nodiscard]] v1::Upload Describe() const;
 
-  // The next piece. INVALID_ARGUMENT for a wrong offset or size, DATA_LOSS for a wrong CRC, RESOURCE_EXHAUSTED for a full
-  // disk; after an error the upload is as it was before.
+  // The next piece. INVALID_ARGUMENT for a wrong offset or size, DATA_LOSS for a wrong CRC, RESOURCE_EXHAUSTED for a
+  // full disk; after an error the upload is as it was before.
   [[nodiscard]] absl::Status Append(const v1::Chunk& chunk);
   // Everything that has arrived is on disk.
   [[nodiscard]] absl::Status Sync();

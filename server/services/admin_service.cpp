@@ -12,8 +12,8 @@
 
 namespace dvren::server {
 
-grpc::ServerUnaryReactor* AdminService::GetServerInfo(grpc::CallbackServerContext* call, const v1::GetServerInfoRequest*,
-                                                      v1::ServerInfo* response) {
+grpc::ServerUnaryReactor* AdminService::GetServerInfo(grpc::CallbackServerContext* call,
+                                                      const v1::GetServerInfoRequest*, v1::ServerInfo* response) {
   RequestScope scope(context_, call, "AdminService/GetServerInfo");
   grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
   if (scope.tenant().ok()) {

@@ -8,8 +8,9 @@
 
 namespace dvren::server {
 
-// The resolved path of a regular file. PERMISSION_DENIED outside the roots (whether or not something is there), NOT_FOUND
-// inside, INVALID_ARGUMENT for a relative path or for anything but a regular file.
-[[nodiscard]] absl::StatusOr<std::string> ResolveAllowedPath(const std::string& path, const std::vector<std::string>& roots);
+// The resolved path of a regular file. PERMISSION_DENIED outside the roots (whether or not something is there),
+// NOT_FOUND inside, INVALID_ARGUMENT for a relative path or for anything but a regular file.
+[[nodiscard]] absl::StatusOr<std::string> ResolveAllowedPath(const std::string& path,
+                                                             const std::vector<std::string>& roots);
 
 }  // namespace dvren::server

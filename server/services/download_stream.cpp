@@ -24,7 +24,8 @@ absl::Status DownloadStream::Open(const v1::DownloadFieldRequest& request) {
   if (!scope_.tenant().ok()) return scope_.tenant().status();
   DVREN_ASSIGN_OR_RETURN(field_, context_.fields.Get(*scope_.tenant(), request.name()));
   if (request.offset() > field_.payload_bytes()) {
-    return InvalidField("offset", request.offset(), absl::StrCat("must be at most payload_bytes = ", field_.payload_bytes()));
+    return InvalidField("offset", request.offset(),
+                        absl::StrCat("must be at most payload_bytes = ", field_.payload_bytes()));
   }
   offset_ = request.offset();
   DVREN_ASSIGN_OR_RETURN(file_, context_.fields.OpenPayload(field_));
@@ -32,7 +33,8 @@ absl::Status DownloadStream::Open(const v1::DownloadFieldRequest& request) {
 }
 
 void DownloadStream::Post(void (DownloadStream::*task)()) {
-  if (!files_.Post([this, task] { (this->*task)(); })) End(absl::ResourceExhaustedError("downloads: too many at once; retry later"));
+  if (!files_.Post([this, task] { (this->*task)(); }))
+    End(absl::ResourceExhaustedError("downloads: too many at once; retry later"));
 }
 
 void DownloadStream::SendFirst() {
@@ -68,8 +70,9 @@ void DownloadStream::SendNext() {
   if (rest == 0) {
     End(hash_.Finish() == field_.sha256()
             ? absl::OkStatus()
-            : absl::DataLossError(absl::StrCat("field = ", field_.name(), " (", field_.display_name(),
-                                               "): the stored payload is damaged (SHA-256 differs); discard what was received")));
+            : absl::DataLossError(
+                  absl::StrCat("field = ", field_.name(), " (", field_.display_name(),
+                               "): the stored payload is damaged (SHA-256 differs); discard what was received")));
     return;
   }
   v1::Chunk* chunk = message_.mutable_chunk();
@@ -87,8 +90,12 @@ void DownloadStream::SendNext() {
   StartWrite(&message_);
 }
 
-void DownloadStream::OnDone() { delete this; }
+void DownloadStream::OnDone() {
+  delete this;
+}
 
-void DownloadStream::End(const absl::Status& status) { Finish(scope_.Finish(status)); }
+void DownloadStream::End(const absl::Status& status) {
+  Finish(scope_.Finish(status));
+}
 
 }  // namespace dvren::server

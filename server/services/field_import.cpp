@@ -35,7 +35,8 @@ class ScratchFolder {
 };
 
 absl::Status TooMany() {
-  return absl::ResourceExhaustedError(absl::StrCat("imports waiting = ", kMaxWaitingImports, ": the queue is full; retry later"));
+  return absl::ResourceExhaustedError(
+      absl::StrCat("imports waiting = ", kMaxWaitingImports, ": the queue is full; retry later"));
 }
 
 }  // namespace
@@ -44,9 +45,11 @@ FieldImport::FieldImport(ServiceContext& context) : context_(context), pool_(kIm
 
 absl::StatusOr<std::optional<v1::Field>> FieldImport::Check(const FieldImportSpec& spec) const {
   DVREN_RETURN_IF_ERROR(ValidateRequestId(spec.request_id));
-  if (auto made = context_.fields.FindCreated(spec.tenant, spec.request_id); made.ok()) return std::optional(*std::move(made));
+  if (auto made = context_.fields.FindCreated(spec.tenant, spec.request_id); made.ok())
+    return std::optional(*std::move(made));
   if (spec.source.size() > kMaxSourceBytes) {
-    return InvalidField("source", absl::StrCat(spec.source.size(), " bytes"), absl::StrCat("must be a file name of at most ", kMaxSourceBytes));
+    return InvalidField("source", absl::StrCat(spec.source.size(), " bytes"),
+                        absl::StrCat("must be a file name of at most ", kMaxSourceBytes));
   }
   DVREN_RETURN_IF_ERROR(DecodeImportOptions(spec.options, spec.source).status());
   DVREN_RETURN_IF_ERROR(context_.fields.CheckDisplayName(spec.tenant, spec.display_name));
@@ -56,21 +59,20 @@ absl::StatusOr<std::optional<v1::Field>> FieldImport::Check(const FieldImportSpe
 absl::Status FieldImport::Start(FieldImportSpec spec, std::string path, Call call) {
   // Shared, as std::function must be copyable.
   auto state = std::make_shared<std::pair<FieldImportSpec, Call>>(std::move(spec), std::move(call));
-  const bool accepted = pool_.Post([this, state, path = std::move(path)] {
-    state->second.done(Run(state->first, path, state->second));
-  });
+  const bool accepted =
+      pool_.Post([this, state, path = std::move(path)] { state->second.done(Run(state->first, path, state->second)); });
   return accepted ? absl::OkStatus() : TooMany();
 }
 
 absl::Status FieldImport::StartInline(FieldImportSpec spec, std::string bytes, Call call) {
   auto state = std::make_shared<std::pair<FieldImportSpec, Call>>(std::move(spec), std::move(call));
-  const bool accepted = pool_.Post([this, state, bytes = std::move(bytes)] {
-    state->second.done(RunInline(state->first, bytes, state->second));
-  });
+  const bool accepted = pool_.Post(
+      [this, state, bytes = std::move(bytes)] { state->second.done(RunInline(state->first, bytes, state->second)); });
   return accepted ? absl::OkStatus() : TooMany();
 }
 
-absl::StatusOr<v1::Field> FieldImport::RunInline(const FieldImportSpec& spec, const std::string& bytes, const Call& call) const {
+absl::StatusOr<v1::Field> FieldImport::RunInline(const FieldImportSpec& spec, const std::string& bytes,
+                                                 const Call& call) const {
   const ScratchFolder folder(context_.fields.store().tmp_dir());
   DVREN_RETURN_IF_ERROR(folder.Make());
   const std::string path = folder.path() + "/payload";
@@ -81,7 +83,8 @@ absl::StatusOr<v1::Field> FieldImport::RunInline(const FieldImportSpec& spec, co
   return Run(spec, path, call);
 }
 
-absl::StatusOr<v1::Field> FieldImport::Run(const FieldImportSpec& spec, const std::string& path, const Call& call) const {
+absl::StatusOr<v1::Field> FieldImport::Run(const FieldImportSpec& spec, const std::string& path,
+                                           const Call& call) const {
   const auto cancelled = [&] {
     return call.cancelled() || (call.deadline && std::chrono::steady_clock::now() >= *call.deadline);
   };
@@ -96,7 +99,8 @@ absl::StatusOr<v1::Field> FieldImport::Run(const FieldImportSpec& spec, const st
   DVREN_ASSIGN_OR_RETURN(io::ImportRequest request, DecodeImportOptions(spec.options, spec.source));
   request.path = path;
   request.max_bytes = context_.config.limits.max_upload_bytes;
-  if (context_.config.limits.memory_bytes != 0) request.max_bytes = std::min(request.max_bytes, context_.config.limits.memory_bytes);
+  if (context_.config.limits.memory_bytes != 0)
+    request.max_bytes = std::min(request.max_bytes, context_.config.limits.memory_bytes);
   request.deadline_seconds = context_.config.parse.seconds;
   request.worker_path = context_.config.parse.worker;
   request.cancelled = cancelled;
@@ -113,7 +117,8 @@ absl::StatusOr<v1::Field> FieldImport::Run(const FieldImportSpec& spec, const st
     if (!field.ok()) return explain(field.status());
     return field;
   } catch (const std::bad_alloc&) {
-    return absl::ResourceExhaustedError("import: no host memory left for the volume; retry with a smaller one or later");
+    return absl::ResourceExhaustedError(
+        "import: no host memory left for the volume; retry with a smaller one or later");
   } catch (const std::exception& error) {
     return absl::InternalError(absl::StrCat("import: ", error.what()));
   }

@@ -24,12 +24,13 @@ class FieldImport {
  public:
   explicit FieldImport(ServiceContext& context);
 
-  // Everything that can be refused before any byte is read. Set: an earlier creation with this request_id made this field.
+  // Everything that can be refused before any byte is read. Set: an earlier creation with this request_id made this
+  // field.
   [[nodiscard]] absl::StatusOr<std::optional<v1::Field>> Check(const FieldImportSpec& spec) const;
 
   struct Call {
     std::optional<std::chrono::steady_clock::time_point> deadline;
-    std::function<bool()> cancelled;  // asked often, on the import's thread
+    std::function<bool()> cancelled;                      // asked often, on the import's thread
     std::function<void(absl::StatusOr<v1::Field>)> done;  // called once, on the import's thread, if Start succeeds
   };
   // Queues the import of the file at `path`. RESOURCE_EXHAUSTED when too many wait.
@@ -38,8 +39,10 @@ class FieldImport {
   [[nodiscard]] absl::Status StartInline(FieldImportSpec spec, std::string bytes, Call call);
 
  private:
-  [[nodiscard]] absl::StatusOr<v1::Field> Run(const FieldImportSpec& spec, const std::string& path, const Call& call) const;
-  [[nodiscard]] absl::StatusOr<v1::Field> RunInline(const FieldImportSpec& spec, const std::string& bytes, const Call& call) const;
+  [[nodiscard]] absl::StatusOr<v1::Field> Run(const FieldImportSpec& spec, const std::string& path,
+                                              const Call& call) const;
+  [[nodiscard]] absl::StatusOr<v1::Field> RunInline(const FieldImportSpec& spec, const std::string& bytes,
+                                                    const Call& call) const;
 
   ServiceContext& context_;
   WorkerPool pool_;

@@ -16,7 +16,8 @@ constexpr int kDefaultPage = 100, kMaxPage = 1000;
 std::string KeyOf(const v1::Field& field, bool by_time) {
   std::string key = by_time ? "t" : "n";
   if (by_time) {
-    const std::string digits = std::to_string(google::protobuf::util::TimeUtil::TimestampToNanoseconds(field.create_time()));
+    const std::string digits =
+        std::to_string(google::protobuf::util::TimeUtil::TimestampToNanoseconds(field.create_time()));
     key.append(20 - std::min<std::size_t>(20, digits.size()), '0');
     key += digits;
   } else {
@@ -33,13 +34,15 @@ absl::StatusOr<v1::ListFieldsResponse> ListPage(std::vector<v1::Field> fields, c
     return InvalidField("order_by", order, "must be name or create_time");
   }
   if (request.page_size() < 0 || request.page_size() > kMaxPage) {
-    return InvalidField("page_size", request.page_size(), absl::StrCat("must be 1 to ", kMaxPage, ", or 0 for ", kDefaultPage));
+    return InvalidField("page_size", request.page_size(),
+                        absl::StrCat("must be 1 to ", kMaxPage, ", or 0 for ", kDefaultPage));
   }
   const bool by_time = order == "create_time";
   const std::size_t page_size = request.page_size() == 0 ? kDefaultPage : static_cast<std::size_t>(request.page_size());
   std::string after;
   if (!request.page_token().empty()) {
-    if (!absl::WebSafeBase64Unescape(request.page_token(), &after) || after.empty() || after[0] != (by_time ? 't' : 'n')) {
+    if (!absl::WebSafeBase64Unescape(request.page_token(), &after) || after.empty() ||
+        after[0] != (by_time ? 't' : 'n')) {
       return InvalidField("page_token", request.page_token(), "must be next_page_token of a page in the same order");
     }
   }

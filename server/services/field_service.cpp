@@ -62,17 +62,21 @@ grpc::ServerUnaryReactor* AnswerNow(ServiceContext& context, grpc::CallbackServe
 
 // Every upload and download has at most one task in `files_`, and gRPC bounds the calls: nothing to refuse there.
 FieldService::FieldService(ServiceContext& context, UploadStore& uploads)
-    : context_(context), uploads_(uploads), files_(kFileThreads, std::numeric_limits<std::size_t>::max()), imports_(context) {}
+    : context_(context),
+      uploads_(uploads),
+      files_(kFileThreads, std::numeric_limits<std::size_t>::max()),
+      imports_(context) {}
 
-grpc::ServerUnaryReactor* FieldService::CreateField(grpc::CallbackServerContext* call, const v1::CreateFieldRequest* request,
-                                                    v1::Field* response) {
+grpc::ServerUnaryReactor* FieldService::CreateField(grpc::CallbackServerContext* call,
+                                                    const v1::CreateFieldRequest* request, v1::Field* response) {
   const auto creation = std::make_shared<Creation>(context_, call, "FieldService/CreateField", response);
   const auto start = [&]() -> absl::Status {
     if (!creation->scope.tenant().ok()) return creation->scope.tenant().status();
     const std::string& tenant = *creation->scope.tenant();
     FieldImportSpec spec{tenant, request->display_name(), request->source(), request->request_id(), request->options()};
     switch (request->payload().source_case()) {
-      case v1::TensorPayload::kInline: break;
+      case v1::TensorPayload::kInline:
+        break;
       case v1::TensorPayload::kUpload: {
         auto lease = uploads_.Resume(tenant, request->payload().upload());
         if (absl::IsNotFound(lease.status())) {  // used up by an earlier attempt of the same request?
@@ -86,15 +90,16 @@ grpc::ServerUnaryReactor* FieldService::CreateField(grpc::CallbackServerContext*
         creation->lease = *std::move(lease);
         if (spec.source.empty()) spec.source = creation->lease->header().source();
         if (!creation->lease->complete()) {
-          return absl::FailedPreconditionError(absl::StrCat("payload.upload = ", creation->lease->name(), ": only ",
-                                                            creation->lease->received(), " of ",
-                                                            creation->lease->header().total_bytes(), " bytes arrived; resume it"));
+          return absl::FailedPreconditionError(
+              absl::StrCat("payload.upload = ", creation->lease->name(), ": only ", creation->lease->received(), " of ",
+                           creation->lease->header().total_bytes(), " bytes arrived; resume it"));
         }
         break;
       }
       case v1::TensorPayload::kSharedMemory:
         return absl::UnimplementedError("payload.shared_memory: not implemented yet; send inline bytes or an upload");
-      case v1::TensorPayload::SOURCE_NOT_SET: return InvalidField("payload", "absent", "send inline bytes or name an upload");
+      case v1::TensorPayload::SOURCE_NOT_SET:
+        return InvalidField("payload", "absent", "send inline bytes or name an upload");
     }
     DVREN_ASSIGN_OR_RETURN(std::optional<v1::Field> made, imports_.Check(spec));
     if (made) {
@@ -114,21 +119,22 @@ grpc::ServerReadReactor<v1::UploadFieldRequest>* FieldService::UploadField(grpc:
   return new UploadStream(context_, uploads_, imports_, files_, call, response);
 }
 
-grpc::ServerUnaryReactor* FieldService::GetUpload(grpc::CallbackServerContext* call, const v1::GetUploadRequest* request,
-                                                  v1::Upload* response) {
+grpc::ServerUnaryReactor* FieldService::GetUpload(grpc::CallbackServerContext* call,
+                                                  const v1::GetUploadRequest* request, v1::Upload* response) {
   return AnswerNow(context_, call, "FieldService/GetUpload", [&](const std::string& tenant) -> absl::Status {
     DVREN_ASSIGN_OR_RETURN(*response, uploads_.Get(tenant, request->name()));
     return absl::OkStatus();
   });
 }
 
-grpc::ServerUnaryReactor* FieldService::ImportField(grpc::CallbackServerContext* call, const v1::ImportFieldRequest* request,
-                                                    v1::Field* response) {
+grpc::ServerUnaryReactor* FieldService::ImportField(grpc::CallbackServerContext* call,
+                                                    const v1::ImportFieldRequest* request, v1::Field* response) {
   const auto creation = std::make_shared<Creation>(context_, call, "FieldService/ImportField", response);
   const auto start = [&]() -> absl::Status {
     if (!creation->scope.tenant().ok()) return creation->scope.tenant().status();
     const std::string source = std::filesystem::path(request->path()).filename().string();
-    FieldImportSpec spec{*creation->scope.tenant(), request->display_name(), source, request->request_id(), request->options()};
+    FieldImportSpec spec{*creation->scope.tenant(), request->display_name(), source, request->request_id(),
+                         request->options()};
     DVREN_ASSIGN_OR_RETURN(std::string path, ResolveAllowedPath(request->path(), context_.config.roots));
     DVREN_ASSIGN_OR_RETURN(std::optional<v1::Field> made, imports_.Check(spec));
     if (made) {
@@ -149,7 +155,8 @@ grpc::ServerUnaryReactor* FieldService::GetField(grpc::CallbackServerContext* ca
   });
 }
 
-grpc::ServerUnaryReactor* FieldService::ListFields(grpc::CallbackServerContext* call, const v1::ListFieldsRequest* request,
+grpc::ServerUnaryReactor* FieldService::ListFields(grpc::CallbackServerContext* call,
+                                                   const v1::ListFieldsRequest* request,
                                                    v1::ListFieldsResponse* response) {
   return AnswerNow(context_, call, "FieldService/ListFields", [&](const std::string& tenant) -> absl::Status {
     DVREN_ASSIGN_OR_RETURN(*response, ListPage(context_.fields.List(tenant), *request));
@@ -157,13 +164,13 @@ grpc::ServerUnaryReactor* FieldService::ListFields(grpc::CallbackServerContext* 
   });
 }
 
-grpc::ServerWriteReactor<v1::DownloadFieldResponse>* FieldService::DownloadField(grpc::CallbackServerContext* call,
-                                                                                 const v1::DownloadFieldRequest* request) {
+grpc::ServerWriteReactor<v1::DownloadFieldResponse>* FieldService::DownloadField(
+    grpc::CallbackServerContext* call, const v1::DownloadFieldRequest* request) {
   return new DownloadStream(context_, files_, call, request);
 }
 
-grpc::ServerUnaryReactor* FieldService::DeleteField(grpc::CallbackServerContext* call, const v1::DeleteFieldRequest* request,
-                                                    v1::DeleteFieldResponse*) {
+grpc::ServerUnaryReactor* FieldService::DeleteField(grpc::CallbackServerContext* call,
+                                                    const v1::DeleteFieldRequest* request, v1::DeleteFieldResponse*) {
   const auto scope = std::make_shared<RequestScope>(context_, call, "FieldService/DeleteField");
   grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
   // Giving a large file's blocks back takes a while: not on an RPC thread. The request lives until the answer is sent.
@@ -173,7 +180,8 @@ grpc::ServerUnaryReactor* FieldService::DeleteField(grpc::CallbackServerContext*
         tenant.ok() ? context_.fields.Delete(*tenant, request->name(), request->expected_version()) : tenant.status();
     reactor->Finish(scope->Finish(status));
   };
-  if (!files_.Post(remove)) reactor->Finish(scope->Finish(absl::ResourceExhaustedError("deletions: too many at once; retry later")));
+  if (!files_.Post(remove))
+    reactor->Finish(scope->Finish(absl::ResourceExhaustedError("deletions: too many at once; retry later")));
   return reactor;
 }
 

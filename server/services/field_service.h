@@ -1,5 +1,5 @@
-// FieldService: dvren.v1.FieldService. A method decodes, hands over, encodes; the work is in the registries, FieldImport,
-// UploadStream and DownloadStream.
+// FieldService: dvren.v1.FieldService. A method decodes, hands over, encodes; the work is in the registries,
+// FieldImport, UploadStream and DownloadStream.
 #pragma once
 
 #include <memory>

@@ -20,13 +20,16 @@ constexpr std::uint64_t kMessageOverhead = 4096;  // of a tile's message around 
 absl::StatusOr<int> TileEdge(int asked, const PlanSpec& spec, std::uint64_t max_message_bytes) {
   const std::uint64_t per_pixel = BytesPerPixel(spec.aovs, spec.precision);
   const auto fits = [&](int edge) {
-    return static_cast<std::uint64_t>(edge) * static_cast<std::uint64_t>(edge) * per_pixel + kMessageOverhead <= max_message_bytes;
+    return static_cast<std::uint64_t>(edge) * static_cast<std::uint64_t>(edge) * per_pixel + kMessageOverhead <=
+           max_message_bytes;
   };
   int largest = kMaxEdge;
   while (largest > kMinEdge && !fits(largest)) largest /= 2;
   if (asked == 0) return std::min(largest, spec.precision == Precision::kF64 ? kDefaultEdgeF64 : kDefaultEdge);
   if (asked < kMinEdge || asked > kMaxEdge || !fits(asked)) {
-    return InvalidField("tile", asked, absl::StrCat("must be ", kMinEdge, " to ", largest, " pixels for these images, or 0 for ", kDefaultEdge));
+    return InvalidField(
+        "tile", asked,
+        absl::StrCat("must be ", kMinEdge, " to ", largest, " pixels for these images, or 0 for ", kDefaultEdge));
   }
   return asked;
 }
@@ -48,7 +51,8 @@ absl::StatusOr<RenderSpec> DecodeRenderRequest(const v1::RenderRequest& request,
   return spec;
 }
 
-absl::StatusOr<SceneLease> AcquireScene(FieldRegistry& fields, Stream& stream, const std::string& tenant, const SceneSpec& spec) {
+absl::StatusOr<SceneLease> AcquireScene(FieldRegistry& fields, Stream& stream, const std::string& tenant,
+                                        const SceneSpec& spec) {
   SceneLease lease;
   for (const InstanceSpec& instance : spec.instances) {
     DVREN_ASSIGN_OR_RETURN(FieldLease field, fields.Acquire(stream, tenant, instance.field, instance.field_version));
@@ -93,7 +97,8 @@ Roi RenderPlan::TileRoi(std::int64_t index) const {
   return {whole.x + x, whole.y + y, std::min(edge_, whole.width - x), std::min(edge_, whole.height - y)};
 }
 
-absl::Status RenderPlan::RenderTile(Stream& stream, std::int64_t index, v1::RenderTile* tile, RenderStats& stats) const {
+absl::Status RenderPlan::RenderTile(Stream& stream, std::int64_t index, v1::RenderTile* tile,
+                                    RenderStats& stats) const {
   PlanSpec spec = spec_;
   spec.roi = TileRoi(index);
   DVREN_ASSIGN_OR_RETURN(const std::shared_ptr<const Plan> plan, Planner::Make(stream.device(), spec));
@@ -103,7 +108,8 @@ absl::Status RenderPlan::RenderTile(Stream& stream, std::int64_t index, v1::Rend
   stats += frame.stats;
   EncodeRoi(*spec.roi, tile->mutable_roi());
   for (const AovChannel& channel : ChannelsOf(spec.aovs)) {
-    std::string* elements = AddImage(channel, spec.precision, {spec.roi->height, spec.roi->width}, tile->mutable_images());
+    std::string* elements =
+        AddImage(channel, spec.precision, {spec.roi->height, spec.roi->width}, tile->mutable_images());
     DVREN_RETURN_IF_ERROR((frame.*channel.image).CopyToHost(stream, elements->data()));
   }
   return absl::OkStatus();

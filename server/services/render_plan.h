@@ -1,5 +1,5 @@
-// RenderPlan: a Render request made definite: a scene with its fields at hand, defaults filled in, cut into tiles. Tiles are
-// planned one by one, each as an image region of its own, so that memory does not grow with the image.
+// RenderPlan: a Render request made definite: a scene with its fields at hand, defaults filled in, cut into tiles.
+// Tiles are planned one by one, each as an image region of its own, so that memory does not grow with the image.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ namespace dvren::server {
 // What a request says, checked as far as that goes without its field.
 struct RenderSpec {
   SceneSpec scene;
-  PlanSpec plan;          // dt = 0 and no camera where they are left to the scene
+  PlanSpec plan;               // dt = 0 and no camera where they are left to the scene
   std::optional<v1::Roi> roi;  // checked once the camera is known
   int tile = 0;
 };
@@ -44,7 +44,8 @@ class RenderPlan {
   [[nodiscard]] std::uint64_t field_version() const { return lease_.field_version; }
   void EncodeHeader(v1::RenderHeader* header) const;
   // Renders tile `index`, row by row, and encodes it; adds to `stats`.
-  [[nodiscard]] absl::Status RenderTile(Stream& stream, std::int64_t index, v1::RenderTile* tile, RenderStats& stats) const;
+  [[nodiscard]] absl::Status RenderTile(Stream& stream, std::int64_t index, v1::RenderTile* tile,
+                                        RenderStats& stats) const;
 
  private:
   RenderPlan() = default;

@@ -12,18 +12,22 @@
 namespace dvren::server {
 namespace {
 
-constexpr std::int64_t kRaysPerSlice = 16384;              // as many as a tile has
-constexpr std::uint64_t kMessageOverhead = 4096;           // of the response around its elements
+constexpr std::int64_t kRaysPerSlice = 16384;     // as many as a tile has
+constexpr std::uint64_t kMessageOverhead = 4096;  // of the response around its elements
 
-double Seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
+double Seconds(Clock::duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
 
 const void* Skip(const void* values, std::int64_t elements, std::size_t element_bytes) {
-  return values == nullptr ? nullptr : static_cast<const std::byte*>(values) + static_cast<std::size_t>(elements) * element_bytes;
+  return values == nullptr ? nullptr
+                           : static_cast<const std::byte*>(values) + static_cast<std::size_t>(elements) * element_bytes;
 }
 
 }  // namespace
 
-RenderRaysCall::RenderRaysCall(ServiceContext& context, grpc::CallbackServerContext* call, v1::RenderRaysResponse* response)
+RenderRaysCall::RenderRaysCall(ServiceContext& context, grpc::CallbackServerContext* call,
+                               v1::RenderRaysResponse* response)
     : context_(context), response_(response), scope_(context, call, "RenderService/RenderRays") {}
 
 RenderRaysCall* RenderRaysCall::Start(ServiceContext& context, grpc::CallbackServerContext* call,
@@ -45,8 +49,9 @@ absl::Status RenderRaysCall::Submit(const v1::RenderRaysRequest& request) {
   const std::uint64_t per_ray = BytesPerPixel(plan_spec_.aovs, plan_spec_.precision);
   const std::uint64_t room = context_.config.limits.max_message_bytes - kMessageOverhead;
   if (static_cast<std::uint64_t>(rays_.count) > room / per_ray) {
-    return InvalidField("rays.origins.shape", absl::StrCat("(", rays_.count, ", 3)"),
-                        absl::StrCat("at most ", room / per_ray, " rays for these images fit one answer; send smaller batches"));
+    return InvalidField(
+        "rays.origins.shape", absl::StrCat("(", rays_.count, ", 3)"),
+        absl::StrCat("at most ", room / per_ray, " rays for these images fit one answer; send smaller batches"));
   }
   WorkOptions options;
   options.label = "RenderService/RenderRays";
@@ -99,7 +104,8 @@ absl::Status RenderRaysCall::RenderNext(Stream& stream) {
   DVREN_ASSIGN_OR_RETURN(const Frame frame, Renderer().RenderRays(stream, *plan_, lease_.scene, slice));
   const std::vector<AovChannel> channels = ChannelsOf(plan_spec_.aovs);
   for (std::size_t i = 0; i < channels.size(); ++i) {
-    const std::size_t at = static_cast<std::size_t>(next_ray_) * static_cast<std::size_t>(channels[i].channels) * element;
+    const std::size_t at =
+        static_cast<std::size_t>(next_ray_) * static_cast<std::size_t>(channels[i].channels) * element;
     DVREN_RETURN_IF_ERROR((frame.*channels[i].image).CopyToHost(stream, images_[i]->data() + at));
   }
   context_.metrics.Kernel("render_rays", stream.device()->info().id, static_cast<double>(frame.stats.rays),
@@ -117,9 +123,13 @@ void RenderRaysCall::EncodeSummary() {
   response_->set_request_id(scope_.request_id());
 }
 
-void RenderRaysCall::Abort(const absl::Status& why) { FinishCall(why); }
+void RenderRaysCall::Abort(const absl::Status& why) {
+  FinishCall(why);
+}
 
-void RenderRaysCall::FinishCall(const absl::Status& status) { Finish(scope_.Finish(status)); }
+void RenderRaysCall::FinishCall(const absl::Status& status) {
+  Finish(scope_.Finish(status));
+}
 
 void RenderRaysCall::OnCancel() {
   std::optional<WorkId> work;
@@ -130,6 +140,8 @@ void RenderRaysCall::OnCancel() {
   if (work) context_.scheduler.Cancel(*work);
 }
 
-void RenderRaysCall::OnDone() { self_.reset(); }
+void RenderRaysCall::OnDone() {
+  self_.reset();
+}
 
 }  // namespace dvren::server

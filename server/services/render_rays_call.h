@@ -1,4 +1,5 @@
-// RenderRaysCall: one RenderRays call, as a piece of work for a device. Small batches are one slice, large ones several.
+// RenderRaysCall: one RenderRays call, as a piece of work for a device. Small batches are one slice, large ones
+// several.
 #pragma once
 
 #include <grpcpp/server_context.h>
@@ -24,8 +25,8 @@ class RenderRaysCall final : public grpc::ServerUnaryReactor,
                              public std::enable_shared_from_this<RenderRaysCall> {
  public:
   // Lives until both the call and the work are over; gRPC keeps request and response as long.
-  static RenderRaysCall* Start(ServiceContext& context, grpc::CallbackServerContext* call, const v1::RenderRaysRequest* request,
-                               v1::RenderRaysResponse* response);
+  static RenderRaysCall* Start(ServiceContext& context, grpc::CallbackServerContext* call,
+                               const v1::RenderRaysRequest* request, v1::RenderRaysResponse* response);
 
   SliceResult RunSlice(Stream& stream) override;
   void Abort(const absl::Status& why) override;
@@ -48,8 +49,8 @@ class RenderRaysCall final : public grpc::ServerUnaryReactor,
   // The work's own; slices never overlap.
   SceneSpec scene_spec_;
   PlanSpec plan_spec_;
-  RayBatch rays_;                     // into the request
-  std::vector<std::int64_t> ids_;     // given to later slices, where the request gives none
+  RayBatch rays_;                  // into the request
+  std::vector<std::int64_t> ids_;  // given to later slices, where the request gives none
   SceneLease lease_;
   std::shared_ptr<const Plan> plan_;  // set by the first slice
   std::vector<std::string*> images_;  // elements of the response, in the order of ChannelsOf

@@ -10,7 +10,8 @@ grpc::ServerWriteReactor<v1::RenderResponse>* RenderService::Render(grpc::Callba
   return RenderStream::Start(context_, call, *request);
 }
 
-grpc::ServerUnaryReactor* RenderService::RenderRays(grpc::CallbackServerContext* call, const v1::RenderRaysRequest* request,
+grpc::ServerUnaryReactor* RenderService::RenderRays(grpc::CallbackServerContext* call,
+                                                    const v1::RenderRaysRequest* request,
                                                     v1::RenderRaysResponse* response) {
   return RenderRaysCall::Start(context_, call, request, response);
 }

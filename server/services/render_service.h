@@ -11,7 +11,8 @@ class RenderService final : public v1::RenderService::CallbackService {
   // `context` outlives the service.
   explicit RenderService(ServiceContext& context) : context_(context) {}
 
-  grpc::ServerWriteReactor<v1::RenderResponse>* Render(grpc::CallbackServerContext* call, const v1::RenderRequest* request) override;
+  grpc::ServerWriteReactor<v1::RenderResponse>* Render(grpc::CallbackServerContext* call,
+                                                       const v1::RenderRequest* request) override;
   grpc::ServerUnaryReactor* RenderRays(grpc::CallbackServerContext* call, const v1::RenderRaysRequest* request,
                                        v1::RenderRaysResponse* response) override;
 

@@ -10,14 +10,17 @@ namespace {
 
 constexpr std::size_t kMaxOutbound = 4;  // messages that wait for the caller: some 1 MiB
 
-double Seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
+double Seconds(Clock::duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
 
 }  // namespace
 
 RenderStream::RenderStream(ServiceContext& context, grpc::CallbackServerContext* call)
     : context_(context), scope_(context, call, "RenderService/Render") {}
 
-RenderStream* RenderStream::Start(ServiceContext& context, grpc::CallbackServerContext* call, const v1::RenderRequest& request) {
+RenderStream* RenderStream::Start(ServiceContext& context, grpc::CallbackServerContext* call,
+                                  const v1::RenderRequest& request) {
   const std::shared_ptr<RenderStream> stream(new RenderStream(context, call));
   stream->self_ = stream;
   if (const absl::Status status = stream->Submit(request); !status.ok()) stream->FinishCall(status);
@@ -55,7 +58,8 @@ SliceResult RenderStream::RunSlice(Stream& stream) {
 
 absl::Status RenderStream::Begin(Stream& stream) {
   first_slice_ = Clock::now();
-  DVREN_ASSIGN_OR_RETURN(plan_, RenderPlan::Make(context_.fields, stream, *scope_.tenant(), spec_, context_.config.limits.max_message_bytes));
+  DVREN_ASSIGN_OR_RETURN(plan_, RenderPlan::Make(context_.fields, stream, *scope_.tenant(), spec_,
+                                                 context_.config.limits.max_message_bytes));
   auto message = std::make_unique<v1::RenderResponse>();
   plan_->EncodeHeader(message->mutable_header());
   message->mutable_header()->set_request_id(scope_.request_id());
@@ -68,8 +72,8 @@ absl::Status RenderStream::RenderNext(Stream& stream) {
   auto message = std::make_unique<v1::RenderResponse>();
   RenderStats tile;
   DVREN_RETURN_IF_ERROR(plan_->RenderTile(stream, next_tile_, message->mutable_tile(), tile));
-  context_.metrics.Kernel("render", stream.device()->info().id, static_cast<double>(tile.rays), static_cast<double>(tile.samples),
-                          tile.wall_seconds);
+  context_.metrics.Kernel("render", stream.device()->info().id, static_cast<double>(tile.rays),
+                          static_cast<double>(tile.samples), tile.wall_seconds);
   stats_ += tile;
   ++next_tile_;
   Push(std::move(message));
@@ -87,7 +91,9 @@ void RenderStream::PushSummary() {
   Push(std::move(message));
 }
 
-void RenderStream::Abort(const absl::Status& why) { End(why); }
+void RenderStream::Abort(const absl::Status& why) {
+  End(why);
+}
 
 void RenderStream::Push(std::unique_ptr<v1::RenderResponse> message) {
   const v1::RenderResponse* write = nullptr;
@@ -150,7 +156,9 @@ void RenderStream::End(const absl::Status& status) {
   FinishCall(status);
 }
 
-void RenderStream::FinishCall(const absl::Status& status) { Finish(scope_.Finish(status)); }
+void RenderStream::FinishCall(const absl::Status& status) {
+  Finish(scope_.Finish(status));
+}
 
 void RenderStream::CancelWork() {
   std::optional<WorkId> work;
@@ -161,8 +169,12 @@ void RenderStream::CancelWork() {
   if (work) context_.scheduler.Cancel(*work);
 }
 
-void RenderStream::OnCancel() { CancelWork(); }
+void RenderStream::OnCancel() {
+  CancelWork();
+}
 
-void RenderStream::OnDone() { self_.reset(); }
+void RenderStream::OnDone() {
+  self_.reset();
+}
 
 }  // namespace dvren::server

@@ -1,5 +1,5 @@
-// RenderStream: one Render call, as a piece of work for a device and as a stream of messages to its caller. A slice of work
-// is one tile. At most a few messages wait for the caller; then the work parks until one has gone out.
+// RenderStream: one Render call, as a piece of work for a device and as a stream of messages to its caller. A slice of
+// work is one tile. At most a few messages wait for the caller; then the work parks until one has gone out.
 #pragma once
 
 #include <grpcpp/server_context.h>
@@ -23,7 +23,8 @@ class RenderStream final : public grpc::ServerWriteReactor<v1::RenderResponse>,
                            public std::enable_shared_from_this<RenderStream> {
  public:
   // Lives until both the call and the work are over.
-  static RenderStream* Start(ServiceContext& context, grpc::CallbackServerContext* call, const v1::RenderRequest& request);
+  static RenderStream* Start(ServiceContext& context, grpc::CallbackServerContext* call,
+                             const v1::RenderRequest& request);
 
   // The work; on a device worker's thread.
   SliceResult RunSlice(Stream& stream) override;

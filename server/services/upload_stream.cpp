@@ -45,7 +45,9 @@ void UploadStream::OnReadDone(bool ok) {
   if (!accepted) End(absl::ResourceExhaustedError("uploads: too many at once; retry later"));
 }
 
-void UploadStream::OnDone() { delete this; }
+void UploadStream::OnDone() {
+  delete this;
+}
 
 void UploadStream::TakeMessage() {
   if (lease_ == nullptr) {
@@ -96,8 +98,9 @@ absl::Status UploadStream::OpenUpload(const v1::UploadHeader& given) {
     }
     if (!lease.ok()) return lease.status();
     if (given.total_bytes() != 0 && given.total_bytes() != (*lease)->header().total_bytes()) {
-      return InvalidField("header.total_bytes", given.total_bytes(),
-                          absl::StrCat("must be ", (*lease)->header().total_bytes(), ", as at the begin of the upload, or 0"));
+      return InvalidField(
+          "header.total_bytes", given.total_bytes(),
+          absl::StrCat("must be ", (*lease)->header().total_bytes(), ", as at the begin of the upload, or 0"));
     }
     lease_ = *std::move(lease);
   }
@@ -140,15 +143,18 @@ void UploadStream::TakeEnd() {
   }
   if (!lease_->complete()) {
     End(absl::FailedPreconditionError(absl::StrCat("upload = ", lease_->name(), ": ", lease_->received(), " of ",
-                                                   lease_->header().total_bytes(), " bytes arrived; resume it at offset ",
-                                                   lease_->received())));
+                                                   lease_->header().total_bytes(),
+                                                   " bytes arrived; resume it at offset ", lease_->received())));
     return;
   }
   FieldImport::Call import;
   import.deadline = scope_.deadline();
-  import.cancelled = [this] { return call_->IsCancelled(); };
-  import.done = [this](absl::StatusOr<v1::Field> field) { OnImported(std::move(field)); };
-  if (const absl::Status status = imports_.Start(spec_, lease_->data_path(), std::move(import)); !status.ok()) End(status);
+  import.cancelled = [this] { return call_->IsCancelled();
+};
+import.done = [this](absl::StatusOr<v1::Field> field) { OnImported(std::move(field));
+};  // namespace dvren::server
+if (const absl::Status status = imports_.Start(spec_, lease_->data_path(), std::move(import)); !status.ok())
+  End(status);
 }
 
 void UploadStream::OnImported(absl::StatusOr<v1::Field> field) {

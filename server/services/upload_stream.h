@@ -1,5 +1,5 @@
-// UploadStream: one UploadField call. A header, then chunks into the upload store, then, unless only the bytes are wanted,
-// the import. One message is in hand at a time, so memory is bounded and a slow disk slows the sender.
+// UploadStream: one UploadField call. A header, then chunks into the upload store, then, unless only the bytes are
+// wanted, the import. One message is in hand at a time, so memory is bounded and a slow disk slows the sender.
 #pragma once
 
 #include <grpcpp/server_context.h>

@@ -18,8 +18,19 @@ namespace dvren::test {
 DvrendProcess::DvrendProcess(const std::string& folder, std::optional<std::uint64_t> max_file_bytes) {
   const std::string ready = folder + "/ready", data = folder + "/data", log = folder + "/dvrend.log";
   std::filesystem::remove(ready);
-  std::vector<std::string> words{DVREN_BIN_DIR "/dvrend", "--listen", "127.0.0.1:0", "--metrics", "",      "--data-dir", data,
-                                 "--device",              "cpu",      "--threads",   "2",         "--ready-file", ready};
+  std::vector<std::string> words{DVREN_BIN_DIR "/dvrend",
+                                 "--listen",
+                                 "127.0.0.1:0",
+                                 "--metrics",
+                                 "",
+                                 "--data-dir",
+                                 data,
+                                 "--device",
+                                 "cpu",
+                                 "--threads",
+                                 "2",
+                                 "--ready-file",
+                                 ready};
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
@@ -50,7 +61,9 @@ DvrendProcess::DvrendProcess(const std::string& folder, std::optional<std::uint6
   throw std::runtime_error("dvrend does not listen");
 }
 
-DvrendProcess::~DvrendProcess() { Kill(); }
+DvrendProcess::~DvrendProcess() {
+  Kill();
+}
 
 void DvrendProcess::Kill() {
   if (pid_ < 0) return;

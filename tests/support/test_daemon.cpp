@@ -13,12 +13,14 @@ namespace dvren::test {
 namespace {
 
 void CopyRows(const v1::Roi& whole, const v1::Roi& tile, const std::string& from, std::string& to) {
-  const std::size_t pixel = from.size() / static_cast<std::size_t>(tile.width()) / static_cast<std::size_t>(tile.height());
+  const std::size_t pixel =
+      from.size() / static_cast<std::size_t>(tile.width()) / static_cast<std::size_t>(tile.height());
   const std::size_t row = pixel * static_cast<std::size_t>(tile.width());
   to.resize(pixel * static_cast<std::size_t>(whole.width()) * static_cast<std::size_t>(whole.height()));
   for (int y = 0; y < tile.height(); ++y) {
-    const std::size_t at = static_cast<std::size_t>(tile.y() - whole.y() + y) * static_cast<std::size_t>(whole.width()) +
-                           static_cast<std::size_t>(tile.x() - whole.x());
+    const std::size_t at =
+        static_cast<std::size_t>(tile.y() - whole.y() + y) * static_cast<std::size_t>(whole.width()) +
+        static_cast<std::size_t>(tile.x() - whole.x());
     std::memcpy(to.data() + at * pixel, from.data() + static_cast<std::size_t>(y) * row, row);
   }
 }
@@ -66,7 +68,8 @@ bool TestDaemon::BecomesIdle() {
   return false;
 }
 
-v1::CreateFieldRequest RawField(const std::string& display_name, const std::vector<std::int64_t>& shape, const std::vector<float>& values) {
+v1::CreateFieldRequest RawField(const std::string& display_name, const std::vector<std::int64_t>& shape,
+                                const std::vector<float>& values) {
   v1::CreateFieldRequest request;
   request.set_display_name(display_name);
   request.mutable_options()->set_format(v1::FILE_FORMAT_RAW);
@@ -131,7 +134,8 @@ v1::RenderRequest Picture(const std::string& field, int edge, double dt) {
   camera->set_width(edge);
   camera->set_height(edge);
   camera->mutable_orthographic()->set_ortho_scale(1);
-  for (const double m : {1.0, 0.0, 0.0, 0.5, 0.0, 1.0, 0.0, 0.5, 0.0, 0.0, 1.0, -1.0}) camera->mutable_camera_to_world()->add_m(m);
+  for (const double m : {1.0, 0.0, 0.0, 0.5, 0.0, 1.0, 0.0, 0.5, 0.0, 0.0, 1.0, -1.0})
+    camera->mutable_camera_to_world()->add_m(m);
   request.mutable_sampling()->set_dt(dt);
   return request;
 }

@@ -1,4 +1,5 @@
-// A daemon inside the test's process, on a port and a data folder of its own, and calls to it that a test can write in a line.
+// A daemon inside the test's process, on a port and a data folder of its own, and calls to it that a test can write in
+// a line.
 #pragma once
 
 #include <grpcpp/channel.h>

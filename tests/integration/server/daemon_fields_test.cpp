@@ -1,6 +1,10 @@
 // Fields over the wire: creation in each way, names, pages, downloads, uploads that are cut.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <numeric>
@@ -119,7 +123,9 @@ TEST_CASE("A payload that was damaged on disk is not served silently") {
   TestDaemon daemon;
   const auto [status, field] = Create(*daemon, ConstantField("fog", 1));
   REQUIRE(status.ok());
-  std::fstream(daemon.folder() / ("data/" + field.name() + "/payload.bin"), std::ios::in | std::ios::out | std::ios::binary).put('x');
+  std::fstream(daemon.folder() / ("data/" + field.name() + "/payload.bin"),
+               std::ios::in | std::ios::out | std::ios::binary)
+      .put('x');
   CHECK(Download(*daemon, "fog").status.error_code() == grpc::StatusCode::DATA_LOSS);
   const grpc::Status render = Render(*daemon, Picture("fog", 8, 0.1)).status;
   CHECK(render.error_code() == grpc::StatusCode::DATA_LOSS);
@@ -207,7 +213,8 @@ TEST_CASE("Uploads that break their protocol are told so by name") {
   v1::UploadHeader unsized = RawHeader("c", 64);
   unsized.clear_total_bytes();
   CHECK(Upload(*daemon, unsized, "").status.error_message().find("header.total_bytes = 0") != std::string::npos);
-  CHECK(Upload(*daemon, RawHeader("a/b", 64), bytes).status.error_message().find("display_name = \"a/b\"") != std::string::npos);
+  CHECK(Upload(*daemon, RawHeader("a/b", 64), bytes).status.error_message().find("display_name = \"a/b\"") !=
+        std::string::npos);
   v1::UploadHeader unknown = RawHeader("d", 64);
   unknown.set_upload("uploads/none");
   CHECK(Upload(*daemon, unknown, bytes).status.error_code() == grpc::StatusCode::NOT_FOUND);
@@ -234,6 +241,87 @@ TEST_CASE("Files on the daemon's machine are imported below its roots only") {
   CHECK(import(roots / "missing.raw").error_code() == grpc::StatusCode::NOT_FOUND);
   CHECK(import(roots / "ramp.raw").error_message() == "");
   CHECK(List(*daemon).fields(0).source() == "ramp.raw");
+}
+
+TEST_CASE("A caller that goes away during an import leaves no field and no files") {
+  TempFolder tools;
+  // A parser that never ends.
+  std::ofstream(tools / "parser") << "#!/bin/sh\nexec sleep 600\n";
+  std::filesystem::permissions(tools / "parser", std::filesystem::perms::owner_all);
+  TestDaemon daemon([&](server::Config& config) { config.parse.worker = tools / "parser"; });
+  const auto scratch_is_empty = [&] { return std::filesystem::is_empty(daemon.folder() / "data/tmp"); };
+  const auto until = [](const auto& condition) {
+    for (int i = 0; i < 3000 && !condition(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    return condition();
+  };
+  v1::CreateFieldRequest request;
+  request.set_display_name("stuck");
+  request.set_source("stuck.npy");
+  request.mutable_payload()->set_inline_("no array");
+  grpc::ClientContext context;
+  v1::Field field;
+  std::thread caller([&] {
+    CHECK(daemon->fields->CreateField(&context, request, &field).error_code() == grpc::StatusCode::CANCELLED);
+  });
+  CHECK(until([&] { return !scratch_is_empty(); }));
+  context.TryCancel();
+  caller.join();
+  CHECK(until(scratch_is_empty));
+  CHECK(List(*daemon).fields_size() == 0);
+  CHECK(Create(*daemon, ConstantField("stuck", 1)).first.ok());
+}
+
+TEST_CASE("A VDB file that is uploaded becomes a sparse field, and a dense one on request, that look alike") {
+  const char* data = std::getenv("DVREN_DATA");
+  const std::string path = std::string(data == nullptr ? DVREN_SOURCE_DIR "/../shared/data" : data) + "/smoke.vdb";
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    WARN("SKIPPED: no file " << path << "; set DVREN_DATA to the data folder");
+    return;
+  }
+  const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  TestDaemon daemon;
+  v1::UploadHeader header;
+  header.set_display_name("sparse");
+  header.set_source("smoke.vdb");
+  header.set_total_bytes(bytes.size());
+  const UploadResult sparse = Upload(*daemon, header, bytes);
+  REQUIRE(sparse.status.error_message() == "");
+  CHECK(sparse.response.field().type() == "nanovdb");
+  CHECK(sparse.response.field().nanovdb().active_voxels() > 0);
+  header.set_display_name("dense");
+  header.mutable_options()->set_kind(v1::FIELD_KIND_DENSE);
+  const UploadResult dense = Upload(*daemon, header, bytes);
+  REQUIRE(dense.status.error_message() == "");
+  CHECK(dense.response.field().type() == "dense_grid");
+
+  v1::RenderRequest request;
+  request.mutable_scene()->add_instances()->set_field("sparse");
+  request.mutable_sampling()->set_dt(2 * sparse.response.field().min_voxel_world());
+  request.add_aovs(v1::AOV_OPACITY);
+  v1::Roi* roi = request.mutable_roi();
+  roi->set_x(448);
+  roi->set_y(448);
+  roi->set_width(128);
+  roi->set_height(128);
+  const RenderResult first = Render(*daemon, request);
+  REQUIRE(first.status.error_message() == "");
+  *request.mutable_camera() = first.header.camera();
+  request.mutable_scene()->mutable_instances(0)->set_field("dense");
+  const RenderResult second = Render(*daemon, request);
+  REQUIRE(second.status.error_message() == "");
+  const std::string &a = first.image(v1::AOV_OPACITY), &b = second.image(v1::AOV_OPACITY);
+  REQUIRE(a.size() == b.size());
+  float largest = 0, sum = 0;
+  for (std::size_t i = 0; i < a.size(); i += sizeof(float)) {
+    float x = 0, y = 0;
+    std::memcpy(&x, a.data() + i, sizeof(float));
+    std::memcpy(&y, b.data() + i, sizeof(float));
+    largest = std::max(largest, std::abs(x - y));
+    sum += x;
+  }
+  CHECK(largest < 1e-4f);
+  CHECK(sum > 0);
 }
 
 TEST_CASE("The daemon says what it is and what it runs on") {

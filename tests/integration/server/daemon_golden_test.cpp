@@ -74,7 +74,8 @@ v1::RenderRequest RequestOf(const GoldenCase& golden, const std::string& field, 
   camera->set_convention(opengl ? v1::AXIS_CONVENTION_OPENGL : v1::AXIS_CONVENTION_OPENCV);
   for (int i = 0; i < 12; ++i) {
     const bool flipped = opengl && (i % 4 == 1 || i % 4 == 2);
-    camera->mutable_camera_to_world()->add_m(flipped ? -golden.camera.camera_to_world[i] : golden.camera.camera_to_world[i]);
+    camera->mutable_camera_to_world()->add_m(flipped ? -golden.camera.camera_to_world[i]
+                                                     : golden.camera.camera_to_world[i]);
   }
   camera->set_t_near(golden.camera.t_near);
   if (std::isfinite(golden.camera.t_far)) camera->set_t_far(golden.camera.t_far);
@@ -121,7 +122,8 @@ TEST_CASE("Golden fields uploaded to a daemon render there as the independent re
       const std::vector<double> opacity = Numbers(render.image(v1::AOV_OPACITY), precision);
       const std::vector<double> depth = Numbers(render.image(v1::AOV_DEPTH), precision);
       for (const GoldenPixel& pixel : golden.pixels) {
-        const std::size_t i = static_cast<std::size_t>(pixel.y) * static_cast<std::size_t>(golden.camera.width) + static_cast<std::size_t>(pixel.x);
+        const std::size_t i = static_cast<std::size_t>(pixel.y) * static_cast<std::size_t>(golden.camera.width) +
+                              static_cast<std::size_t>(pixel.x);
         for (std::size_t c = 0; c < 3; ++c) CHECK(std::abs(rgb[3 * i + c] - pixel.rgb[c]) <= 1e-5);
         CHECK(std::abs(opacity[i] - pixel.opacity) <= 1e-5);
         CHECK(std::abs(depth[i] - pixel.depth) <= 1e-5 * std::max(1.0, pixel.depth));

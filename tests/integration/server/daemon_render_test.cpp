@@ -47,7 +47,8 @@ TEST_CASE("A slab of constant density is as opaque as the formula says") {
   TestDaemon daemon;
   REQUIRE(Create(*daemon, ConstantField("fog", 2)).first.ok());
   v1::RenderRequest request = Picture("fog", 40, 0.01);
-  for (const v1::Aov aov : {v1::AOV_RGB, v1::AOV_OPACITY, v1::AOV_TRANSMITTANCE, v1::AOV_DEPTH, v1::AOV_HIT}) request.add_aovs(aov);
+  for (const v1::Aov aov : {v1::AOV_RGB, v1::AOV_OPACITY, v1::AOV_TRANSMITTANCE, v1::AOV_DEPTH, v1::AOV_HIT})
+    request.add_aovs(aov);
   const RenderResult render = Render(*daemon, request);
   REQUIRE(render.status.error_message() == "");
   CHECK(render.header.tiles() == render.tiles);
@@ -87,7 +88,8 @@ TEST_CASE("The size of the tiles, and a region of the image, change no bits") {
   const RenderResult part = Render(*daemon, request);
   REQUIRE(part.status.ok());
   for (std::size_t row = 0; row < 3; ++row) {
-    CHECK(part.image(v1::AOV_RGB).substr(row * 1200, 1200) == whole.image(v1::AOV_RGB).substr(((77 + row) * 200 + 33) * 12, 1200));
+    CHECK(part.image(v1::AOV_RGB).substr(row * 1200, 1200) ==
+          whole.image(v1::AOV_RGB).substr(((77 + row) * 200 + 33) * 12, 1200));
   }
 }
 

@@ -24,7 +24,9 @@ inline io::DenseVolume SmallVolume() {
   return volume;
 }
 
-inline std::string Bytes(const io::Blob& blob) { return {reinterpret_cast<const char*>(blob.data()), blob.size()}; }
+inline std::string Bytes(const io::Blob& blob) {
+  return {reinterpret_cast<const char*>(blob.data()), blob.size()};
+}
 
 inline std::set<std::string> NamesIn(const std::string& folder) {
   std::set<std::string> names;
