@@ -284,25 +284,31 @@ class StructureCheck {
   absl::Status Internal(std::uint64_t offset, int level, const Index3& origin, ActiveRange* parent) {
     const Node& node = *At<Node>(offset);
     ActiveRange range;
-    for (std::uint32_t n = 0; n < 1u << (3 * kLog2); ++n) {
-      const bool active = node.mValueMask.isOn(n);
-      if (!node.mChildMask.isOn(n)) {
-        const float value = node.mTable[n].value;
-        if (!active && !BadDensity(value)) continue;  // most of a sparse tree
-        const Index3 at = SlotOrigin<kLog2, kChildLog2>(origin, n);
-        CountValue(value, at, 1 << kChildLog2);
-        if (!active) continue;
-        range.AddTile(at, 1 << kChildLog2, value);
-        ++levels_[level].active_tiles;
-        continue;
+    for (std::uint32_t word = 0; word < (1u << (3 * kLog2)) / 64; ++word) {
+      const auto children = node.mChildMask.template getWord<std::uint64_t>(static_cast<int>(word));
+      const auto active = node.mValueMask.template getWord<std::uint64_t>(static_cast<int>(word));
+      if ((children & active) != 0) return Bad("a slot is both child and tile");
+      if ((children | active) == 0) {  // most of a sparse tree: 64 inactive tiles, looked at together
+        bool bad = false;
+        for (std::uint32_t n = 64 * word; n < 64 * word + 64; ++n) bad |= BadDensity(node.mTable[n].value);
+        if (!bad) continue;
       }
-      if (active) return Bad("a slot is both child and tile");
-      const Index3 at = SlotOrigin<kLog2, kChildLog2>(origin, n);
-      DVREN_ASSIGN_OR_RETURN(const std::uint64_t child, Follow(level - 1, offset, node.mTable[n].child));
-      if constexpr (kLog2 == 5) {
-        DVREN_RETURN_IF_ERROR((Internal<NanoLowerData, 4, 3>(child, 1, at, &range)));
-      } else {
-        DVREN_RETURN_IF_ERROR(Leaf(*At<NanoLeafData>(child), at, &range));
+      for (std::uint32_t bit = 0; bit < 64; ++bit) {
+        const std::uint32_t n = 64 * word + bit;
+        const Index3 at = SlotOrigin<kLog2, kChildLog2>(origin, n);
+        if ((children >> bit & 1) == 0) {
+          CountValue(node.mTable[n].value, at, 1 << kChildLog2);
+          if ((active >> bit & 1) == 0) continue;
+          range.AddTile(at, 1 << kChildLog2, node.mTable[n].value);
+          ++levels_[level].active_tiles;
+          continue;
+        }
+        DVREN_ASSIGN_OR_RETURN(const std::uint64_t child, Follow(level - 1, offset, node.mTable[n].child));
+        if constexpr (kLog2 == 5) {
+          DVREN_RETURN_IF_ERROR((Internal<NanoLowerData, 4, 3>(child, 1, at, &range)));
+        } else {
+          DVREN_RETURN_IF_ERROR(Leaf(*At<NanoLeafData>(child), at, &range));
+        }
       }
     }
     DVREN_RETURN_IF_ERROR(SameBox(node.mBBox, range));

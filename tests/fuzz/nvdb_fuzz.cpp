@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <span>
+#include <utility>
 
 #include "dvren/io/nvdb.h"
 #include "fuzz_target.h"
@@ -62,18 +63,53 @@ std::string FileOf(const std::string& grid, std::uint16_t codec) {
   return file + std::string("density\0", 8) + grid;
 }
 
-std::string Apply(std::string bytes, const std::uint8_t* data, std::size_t size) {
-  static constexpr std::size_t kWindows[] = {1024, 4096, 16384, 0};
-  while (size >= 5 && !bytes.empty()) {
-    const std::size_t raw = data[0] | data[1] << 8 | (data[2] & 0x3f) << 16;
-    const std::size_t window = kWindows[data[2] >> 6];
-    const std::size_t at = raw % (window == 0 ? bytes.size() : std::min(window, bytes.size()));
-    const std::size_t count = std::min<std::size_t>({1u + data[3] % 16, size - 4, bytes.size() - at});
-    std::memcpy(&bytes[at], data + 4, count);
-    data += 4 + count;
-    size -= 4 + count;
+// Makes the edits in place and takes them back at the end: copying a grid for every input would be most of the work.
+class Edits {
+ public:
+  Edits(char* bytes, std::size_t length, const std::uint8_t* data, std::size_t size) : bytes_(bytes) {
+    static constexpr std::size_t kWindows[] = {1024, 4096, 16384, 0};
+    while (size >= 5 && length > 0) {
+      const std::size_t raw = data[0] | data[1] << 8 | (data[2] & 0x3f) << 16;
+      const std::size_t window = kWindows[data[2] >> 6];
+      const std::size_t at = raw % (window == 0 ? length : std::min(window, length));
+      const std::size_t count = std::min<std::size_t>({1u + data[3] % 16, size - 4, length - at});
+      before_.emplace_back(at, std::string(bytes + at, count));
+      std::memcpy(bytes + at, data + 4, count);
+      data += 4 + count;
+      size -= 4 + count;
+    }
   }
-  return bytes;
+  Edits(const Edits&) = delete;
+  Edits& operator=(const Edits&) = delete;
+  ~Edits() {
+    for (auto it = before_.rbegin(); it != before_.rend(); ++it) std::memcpy(bytes_ + it->first, it->second.data(), it->second.size());
+  }
+
+ private:
+  char* bytes_;
+  std::vector<std::pair<std::size_t, std::string>> before_;
+};
+
+// One buffer for every base, aligned as a renderer's is.
+Blob& BaseBlob(std::size_t n) {
+  static auto* blobs = [] {
+    auto* out = new std::vector<Blob>;
+    for (const std::string& base : Bases()) out->push_back(Blob::Copy(base.data(), base.size()));
+    return out;
+  }();
+  return (*blobs)[n];
+}
+
+// One file for every base and codec. The codec is only named: the payload is not compressed.
+std::string& BaseFile(std::size_t n, std::uint16_t codec) {
+  static auto* files = [] {
+    auto* out = new std::vector<std::string>;
+    for (const std::string& base : Bases()) {
+      for (std::uint16_t c = 0; c < 3; ++c) out->push_back(FileOf(base, c));
+    }
+    return out;
+  }();
+  return (*files)[3 * n + codec];
 }
 
 // A buffer that has passed is read in every way a renderer reads it.
@@ -115,12 +151,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const std::uint8_t mode = *data++;
   --size;
-  const std::string& base = Bases()[mode % Bases().size()];
+  const std::size_t base = mode % Bases().size();
   switch (mode / 64) {
     case 0:
     case 1: {  // a buffer with edits
-      const std::string bytes = Apply(base, data, size);
-      const Blob blob = Blob::Copy(bytes.data(), bytes.size());
+      Blob& blob = BaseBlob(base);
+      const Edits edits(reinterpret_cast<char*>(blob.data()), blob.size(), data, size);
       const absl::Status status = dvren::io::CheckNanoVdb(blob);
       if (status.ok()) {
         Walk(blob);
@@ -130,13 +166,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       return 0;
     }
     case 2: {  // a file with edits
-      const std::string file = Apply(FileOf(base, mode % 7 == 0 ? mode % 3 : 0), data, size);
+      std::string& file = BaseFile(base, mode % 7 == 0 ? mode / 7 % 3 : 0);
+      const Edits edits(file.data(), file.size(), data, size);
       dvren::io::NvdbOptions options;
       options.max_bytes = 1 << 22;
       const auto volume = dvren::io::ParseNvdb(std::as_bytes(std::span(file.data(), file.size())), options);
       if (volume.ok()) {
         Walk(volume->blob);
-        const auto dense = dvren::io::NanoVdbToDense(*volume, 1 << 20);
+        const auto dense = dvren::io::NanoVdbToDense(*volume, 1 << 16);
         if (!dense.ok()) CheckMessage(dense.status());
       } else {
         CheckMessage(volume.status());
