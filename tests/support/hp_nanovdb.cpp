@@ -119,6 +119,18 @@ NanoVdbBlob MakeRootTileBlob(const std::vector<Index3>& corners, float value, fl
   return blob;
 }
 
+NanoVdbBlob WithEveryBlockTheFirstLeaf(const NanoVdbBlob& blob) {
+  NanoVdbBlob copy = CopyBlob(blob.data.get(), blob.bytes, blob.bytes);
+  auto& tree = reinterpret_cast<nanovdb::NanoGrid<float>*>(copy.data.get())->tree();
+  auto* lower = tree.getFirstNode<1>();
+  const auto* leaf = tree.getFirstNode<0>();
+  lower->data()->mChildMask.setOn();
+  for (auto& entry : lower->data()->mTable) {
+    entry.child = reinterpret_cast<const char*>(leaf) - reinterpret_cast<const char*>(lower);
+  }
+  return copy;
+}
+
 NanoVdbLayout LayoutOf(const NanoVdbBlob& blob) {
   auto* grid = reinterpret_cast<nanovdb::NanoGrid<float>*>(blob.data.get());
   const auto* data = grid->data();

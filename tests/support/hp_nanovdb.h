@@ -55,6 +55,9 @@ NanoVdbBlob MakeNanoVdbBlob(const SparseVolume& volume);
 NanoVdbBlob MakeRootTileBlob(const std::vector<Index3>& corners, float value, float background, const Index3& min,
                              const Index3& max);
 
+// The blob with every entry of its first lower node pointing at its first leaf: 4096 blocks out of one.
+NanoVdbBlob WithEveryBlockTheFirstLeaf(const NanoVdbBlob& blob);
+
 // Where things lie in a blob of MakeNanoVdbBlob, for tests that damage it.
 struct NanoVdbLayout {
   std::size_t magic, version, grid_class, grid_type, matrix, root_offset, table_size, root_bbox, background;
