@@ -51,9 +51,9 @@ struct AuthConfig {
 
 // How files of untrusted formats are parsed: in a subprocess with limits.
 struct ParseLimitsConfig {
-  std::string worker;                                   // program; "" = dvren-parse beside the daemon
-  std::uint64_t memory_bytes = std::uint64_t{8} << 30;  // address space of the subprocess
-  int seconds = 120;                                    // CPU time of the subprocess
+  std::string worker;              // program; "" = dvren-parse beside the daemon
+  std::uint64_t memory_bytes = 0;  // address space of the subprocess; 0 = what limits.max_upload_bytes needs
+  int seconds = 120;               // that one file may take
   friend bool operator==(const ParseLimitsConfig&, const ParseLimitsConfig&) = default;
 };
 

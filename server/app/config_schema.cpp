@@ -111,7 +111,7 @@ void DescribeConfig(Config& config, ConfigVisitor& v) {
   });
   v.Section("parse", [&] {
     v.Text("worker", &config.parse.worker, CheckAny);
-    v.Bytes("memory_bytes", &config.parse.memory_bytes, 64 * kMiB, kPiB);
+    v.Bytes("memory_bytes", &config.parse.memory_bytes, 0, kPiB);
     v.Int("seconds", &config.parse.seconds, 1, 86400);
   });
 }
@@ -129,6 +129,10 @@ absl::Status CheckTogether(const Config& config) {
   }
   if (!config.tls.client_ca.empty() && !config.tls.enabled()) {
     return Wrong("tls.client_ca", config.tls.client_ca, "needs tls.cert and tls.key as well");
+  }
+  if (config.parse.memory_bytes != 0 && config.parse.memory_bytes < 1024 * kMiB) {
+    return Wrong("parse.memory_bytes", absl::StrCat(config.parse.memory_bytes),
+                 "no file could be parsed within; give 1GiB or more, or 0 for what limits.max_upload_bytes needs");
   }
   std::set<std::string> hashes;
   for (std::size_t i = 0; i < config.auth.tokens.size(); ++i) {

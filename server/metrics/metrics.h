@@ -35,9 +35,9 @@ class Metrics {
   void RequestStarted();
   [[nodiscard]] double inflight_requests() const;
   void RequestFinished(const std::string& method, const std::string& code, double seconds);
-  // dvrend_rejected_total{reason}: "queue_full", "draining", "deadline", "device", "auth", "limit".
+  // dvrend_rejected_total{reason}: "queue_full", "deadline", "device", "unavailable", "auth".
   void Rejected(const std::string& reason);
-  // dvrend_cancelled_total{stage}: "queued", "running", "parked", "stream".
+  // dvrend_cancelled_total{stage}: "queued", "running", "parked".
   void Cancelled(const std::string& stage);
   // dvrend_rays_total and dvrend_samples_total{op,device}; dvrend_kernel_duration_seconds{op,device}: one observation
   // per slice of work. `op` such as "render", "render_rays"; `device` such as "cpu".

@@ -193,6 +193,9 @@ TEST_CASE("Keys that belong together are checked together") {
   config.listen.clear();
   CHECK(ErrorTogether(config).find("listen = []") == 0);
   config = {};
+  config.parse.memory_bytes = 1000;
+  CHECK(ErrorTogether(config).find("parse.memory_bytes = 1000") == 0);
+  config = {};
   config.devices = {"cpu", "cpu"};
   CHECK(ErrorTogether(config).find("devices") == 0);
   config = {};
