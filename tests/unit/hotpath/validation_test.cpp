@@ -850,7 +850,9 @@ TEST_CASE("CudaWithoutItsBackendIsUnsupportedNotTheCpu", "[validation]") {
   if (hp_device_count(HP_DEVICE_CUDA) > 0) return;
   CtxCall call;
   call.desc.device = HP_DEVICE_CUDA;
-  CHECK(call.Run() == HP_STATUS_UNSUPPORTED);
+  // Left out of the build: UNSUPPORTED. In it, without contexts yet: NOT_IMPLEMENTED.
+  const hp_status status = call.Run();
+  CHECK((status == HP_STATUS_UNSUPPORTED || status == HP_STATUS_NOT_IMPLEMENTED));
   CHECK(std::string(hp_last_error()).size() > 0);
   CHECK(call.Untouched());
 }
