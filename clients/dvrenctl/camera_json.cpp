@@ -17,8 +17,9 @@ absl::Status ReadSize(const StrictObject& file, const char* key, int given, int&
   }
   DVREN_ASSIGN_OR_RETURN(size, file.PositiveInt(key));
   if (given != 0 && given != size) {
-    return InvalidField(absl::StrCat("--", key), given,
-                        absl::StrCat("the camera file says ", size, " and its intrinsics belong to that; leave one out"));
+    return InvalidField(
+        absl::StrCat("--", key), given,
+        absl::StrCat("the camera file says ", size, " and its intrinsics belong to that; leave one out"));
   }
   return absl::OkStatus();
 }
@@ -75,7 +76,8 @@ absl::Status ReadModel(const StrictObject& file, const std::string& model, v1::C
     camera.mutable_orthographic()->set_ortho_scale(scale);
     return absl::OkStatus();
   }
-  if (file.Has("ortho_scale")) return file.Error("ortho_scale", "given", absl::StrCat("a ", model, " camera has none; it takes fx and fy"));
+  if (file.Has("ortho_scale"))
+    return file.Error("ortho_scale", "given", absl::StrCat("a ", model, " camera has none; it takes fx and fy"));
   if (model == "fisheye") {
     DVREN_RETURN_IF_ERROR(ReadIntrinsics(file, *camera.mutable_fisheye()));
     return ReadDistortion(file,
@@ -97,11 +99,12 @@ absl::Status ReadModel(const StrictObject& file, const std::string& model, v1::C
 
 }  // namespace
 
-absl::StatusOr<v1::Camera> ParseCameraJson(const std::string& text, const std::string& file_name, int width, int height) {
+absl::StatusOr<v1::Camera> ParseCameraJson(const std::string& text, const std::string& file_name, int width,
+                                           int height) {
   DVREN_ASSIGN_OR_RETURN(const nlohmann::json value, ParseStrictJson(text, file_name));
   const StrictObject file(value, file_name);
-  DVREN_RETURN_IF_ERROR(file.OnlyKeys(Keys{"model", "width", "height", "fx", "fy", "cx", "cy", "distortion", "ortho_scale",
-                                           "camera_to_world", "convention", "t_near", "t_far"}));
+  DVREN_RETURN_IF_ERROR(file.OnlyKeys(Keys{"model", "width", "height", "fx", "fy", "cx", "cy", "distortion",
+                                           "ortho_scale", "camera_to_world", "convention", "t_near", "t_far"}));
   v1::Camera camera;
   int size = 0;
   DVREN_RETURN_IF_ERROR(ReadSize(file, "width", width, size));

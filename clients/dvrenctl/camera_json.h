@@ -1,5 +1,7 @@
-// Camera files: {"model","width","height","fx","fy","cx","cy","distortion","ortho_scale","camera_to_world","convention",
-// "t_near","t_far"}. Strict: unknown keys, keys of another model, wrong types and numbers that are not finite are errors.
+// Camera files:
+// {"model","width","height","fx","fy","cx","cy","distortion","ortho_scale","camera_to_world","convention",
+// "t_near","t_far"}. Strict: unknown keys, keys of another model, wrong types and numbers that are not finite are
+// errors.
 #pragma once
 
 #include <string>

@@ -10,7 +10,8 @@
 namespace dvren::ctl {
 
 void AddCompletionCommand(CLI::App& app, Session& session) {
-  CLI::App* command = app.add_subcommand("completion", "Print a script that completes commands, options and field names");
+  CLI::App* command =
+      app.add_subcommand("completion", "Print a script that completes commands, options and field names");
   command->fallthrough();
   const auto shell = std::make_shared<std::string>();
   command->add_option("SHELL", *shell, "Which shell it is for")->required()->type_name("bash|zsh|fish");

@@ -29,9 +29,9 @@ absl::Status Devices(const Session& session) {
     char busy[32];
     std::snprintf(busy, sizeof busy, "%.1f s", device.busy_seconds());
     table.rows.push_back({device.id(), Printable(device.name()), device.isa().empty() ? "-" : device.isa(),
-                          device.threads() == 0 ? "-" : std::to_string(device.threads()), HumanBytes(device.memory_used_bytes()),
-                          HumanBytes(device.memory_total_bytes()), std::to_string(device.queue_depth()), busy,
-                          device.healthy() ? "yes" : "NO"});
+                          device.threads() == 0 ? "-" : std::to_string(device.threads()),
+                          HumanBytes(device.memory_used_bytes()), HumanBytes(device.memory_total_bytes()),
+                          std::to_string(device.queue_depth()), busy, device.healthy() ? "yes" : "NO"});
   }
   Print(std::cout, format, value, table);
   return absl::OkStatus();
@@ -40,7 +40,8 @@ absl::Status Devices(const Session& session) {
 }  // namespace
 
 void AddDevicesCommand(CLI::App& app, Session& session) {
-  CLI::App* command = app.add_subcommand("devices", "List the processors that the daemon renders on, and how busy they are");
+  CLI::App* command =
+      app.add_subcommand("devices", "List the processors that the daemon renders on, and how busy they are");
   command->fallthrough();
   command->footer("Examples:\n  dvrenctl devices\n  dvrenctl devices -o json | jq '.[].memory_used_bytes'");
   command->callback([&session] { session.action = [&session] { return Devices(session); }; });

@@ -34,7 +34,8 @@ absl::Status PrintField(Format format, const v1::Field& field) {
 
 // Options shared by import and upload; empty ones stay unset, so that the daemon's defaults hold.
 absl::StatusOr<v1::ImportOptions> ImportOptionsOf(const FieldOptions& options) {
-  static const std::vector<std::string> kKinds{"nanovdb", "dense"}, kInterps{"linear", "nearest"}, kBorders{"zero", "clamp"};
+  static const std::vector<std::string> kKinds{"nanovdb", "dense"}, kInterps{"linear", "nearest"},
+      kBorders{"zero", "clamp"};
   v1::ImportOptions import;
   import.set_grid(options.grid);
   import.set_convert_level_set(options.convert_level_set);
@@ -68,7 +69,8 @@ absl::StatusOr<v1::ImportOptions> ImportOptionsOf(const FieldOptions& options) {
   return import;
 }
 
-absl::StatusOr<v1::Field> SendFile(const client::Client& client, const FieldOptions& options, const v1::ImportOptions& import) {
+absl::StatusOr<v1::Field> SendFile(const client::Client& client, const FieldOptions& options,
+                                   const v1::ImportOptions& import) {
   ProgressBar bar(Printable(options.name), ProgressBar::Unit::kBytes);
   client::UploadOptions upload;
   upload.display_name = options.name;
@@ -81,7 +83,8 @@ absl::Status Import(const Session& session, const FieldOptions& options) {
   DVREN_ASSIGN_OR_RETURN(const Format format, session.format());
   DVREN_ASSIGN_OR_RETURN(const v1::ImportOptions import, ImportOptionsOf(options));
   DVREN_ASSIGN_OR_RETURN(const client::Client client, session.Connect());
-  auto field = options.on_server ? client.ImportOnServer(options.name, options.file, import) : SendFile(client, options, import);
+  auto field =
+      options.on_server ? client.ImportOnServer(options.name, options.file, import) : SendFile(client, options, import);
   DVREN_RETURN_IF_ERROR(field.status());
   return PrintField(format, *field);
 }
@@ -104,7 +107,8 @@ void FillBall(int n, std::vector<float>& values) {
   };
   for (int z = 0; z < n; ++z) {
     for (int y = 0; y < n; ++y) {
-      for (int x = 0; x < n; ++x) values[at++] = static_cast<float>(std::max(0.0, 1 - (squared(x) + squared(y) + squared(z))));
+      for (int x = 0; x < n; ++x)
+        values[at++] = static_cast<float>(std::max(0.0, 1 - (squared(x) + squared(y) + squared(z))));
     }
   }
 }
@@ -202,9 +206,12 @@ absl::Status Delete(const Session& session, const FieldOptions& options) {
 }
 
 void AddArrayOptions(CLI::App& command, const Options& options) {
-  command.add_option("--box", options->box, "World bounds of the array; default: the unit cube")->type_name("X0,Y0,Z0,X1,Y1,Z1");
-  command.add_option("--interp", options->interp, "Between voxel centres; default: linear")->type_name("linear|nearest");
-  command.add_option("--border", options->border, "Outside the box: nothing, or the edge's values for ever; default: zero")
+  command.add_option("--box", options->box, "World bounds of the array; default: the unit cube")
+      ->type_name("X0,Y0,Z0,X1,Y1,Z1");
+  command.add_option("--interp", options->interp, "Between voxel centres; default: linear")
+      ->type_name("linear|nearest");
+  command
+      .add_option("--border", options->border, "Outside the box: nothing, or the edge's values for ever; default: zero")
       ->type_name("zero|clamp");
 }
 
@@ -213,7 +220,8 @@ CLI::App* AddCommand(CLI::App& parent, Session& session, const Options& options,
                      const std::string& description, absl::Status (*run)(const Session&, const FieldOptions&)) {
   CLI::App* command = parent.add_subcommand(name, description);
   command->fallthrough();
-  command->callback([&session, options, run] { session.action = [&session, options, run] { return run(session, *options); }; });
+  command->callback(
+      [&session, options, run] { session.action = [&session, options, run] { return run(session, *options); }; });
   return command;
 }
 
@@ -223,17 +231,26 @@ void AddFieldCommands(CLI::App& app, Session& session) {
   CLI::App& field = *app.add_subcommand("field", "Put volumes into the daemon, list them, get them back, delete them");
   field.fallthrough();
   field.require_subcommand(1);
-  field.footer("Examples:\n  dvrenctl field import smoke smoke.vdb\n  dvrenctl field list\n  dvrenctl field delete smoke");
+  field.footer(
+      "Examples:\n  dvrenctl field import smoke smoke.vdb\n  dvrenctl field list\n  dvrenctl field delete smoke");
   const auto options = std::make_shared<FieldOptions>();
 
-  CLI::App* import = AddCommand(field, session, options, "import", "Make a field from a volume file: .vdb, .nvdb, .npy, .npz", Import);
+  CLI::App* import =
+      AddCommand(field, session, options, "import", "Make a field from a volume file: .vdb, .nvdb, .npy, .npz", Import);
   import->add_option("NAME", options->name, "Name of the new field")->required();
-  import->add_option("FILE", options->file, "The file; it is sent to the daemon in chunks")->required()->type_name("FILE");
-  import->add_option("--grid", options->grid, "Grid of the file (array of an .npz); default: density, or the only one")->type_name("GRID");
-  import->add_option("--kind", options->kind, "Keep it sparse, or as a dense array; default: nanovdb for VDB files, dense for arrays")
+  import->add_option("FILE", options->file, "The file; it is sent to the daemon in chunks")
+      ->required()
+      ->type_name("FILE");
+  import->add_option("--grid", options->grid, "Grid of the file (array of an .npz); default: density, or the only one")
+      ->type_name("GRID");
+  import
+      ->add_option("--kind", options->kind,
+                   "Keep it sparse, or as a dense array; default: nanovdb for VDB files, dense for arrays")
       ->type_name("nanovdb|dense");
-  import->add_flag("--on-server", options->on_server, "FILE is a path on the daemon's machine, below one of its --root folders");
-  import->add_flag("--convert-level-set", options->convert_level_set, "Turn a level set into fog instead of refusing it");
+  import->add_flag("--on-server", options->on_server,
+                   "FILE is a path on the daemon's machine, below one of its --root folders");
+  import->add_flag("--convert-level-set", options->convert_level_set,
+                   "Turn a level set into fog instead of refusing it");
   AddArrayOptions(*import, options);
   import->footer(
       "Examples:\n"
@@ -246,28 +263,38 @@ void AddFieldCommands(CLI::App& app, Session& session) {
   upload->add_option("ARRAY", options->file, "An .npy file, (nz, ny, nx) or (nz, ny, nx, channels) of f16, f32 or f64")
       ->required()
       ->type_name("FILE");
-  upload->add_option("--grid", options->grid, "Array of an .npz; default: density, or the only one")->type_name("ARRAY");
+  upload->add_option("--grid", options->grid, "Array of an .npz; default: density, or the only one")
+      ->type_name("ARRAY");
   AddArrayOptions(*upload, options);
   upload->footer(
-      "Channels: 1 = density; 4 = r, g, b, density; 13, 28, 49 = spherical harmonics of r, then g, then b, then density.\n"
+      "Channels: 1 = density; 4 = r, g, b, density; 13, 28, 49 = spherical harmonics of r, then g, then b, then "
+      "density.\n"
       "Density is absorption per world unit: finite, not negative.\n"
       "Examples:\n"
       "  python3 -c \"import numpy; numpy.save('half.npy', numpy.full((64, 64, 64), 0.5, 'f4'))\"\n"
       "  dvrenctl field upload half half.npy --box -1,-1,-1,1,1,1\n"
       "  dvrenctl field upload labels labels.npy --interp nearest --border clamp");
 
-  CLI::App* create = AddCommand(field, session, options, "create", "Make a sample field by code, to try things without a file", Create);
+  CLI::App* create = AddCommand(field, session, options, "create",
+                                "Make a sample field by code, to try things without a file", Create);
   create->add_option("NAME", options->name, "Name of the new field")->required();
   create->add_option("--shape", options->shape, "A soft ball or a cumulus cloud, in the box from -10 to 10")
       ->type_name("ball|cloud")
       ->capture_default_str();
-  create->add_option("--size", options->size, "Voxels along each edge, 8 to 1024")->type_name("N")->capture_default_str();
-  create->add_option("--seed", options->seed, "Another number gives another cloud")->type_name("S")->capture_default_str();
-  create->footer("Examples:\n  dvrenctl field create ball\n  dvrenctl field create cumulus --shape cloud --size 256 --seed 7");
+  create->add_option("--size", options->size, "Voxels along each edge, 8 to 1024")
+      ->type_name("N")
+      ->capture_default_str();
+  create->add_option("--seed", options->seed, "Another number gives another cloud")
+      ->type_name("S")
+      ->capture_default_str();
+  create->footer(
+      "Examples:\n  dvrenctl field create ball\n  dvrenctl field create cumulus --shape cloud --size 256 --seed 7");
 
   CLI::App* download = AddCommand(field, session, options, "download", "Write a field to a file", Download);
   download->add_option("NAME", options->name, "Name or id of the field")->required()->type_name("FIELD");
-  download->add_option("FILE", options->file, ".nvdb or .vdb for sparse fields, .npy or .vdb for dense ones, .raw for the bare values")
+  download
+      ->add_option("FILE", options->file,
+                   ".nvdb or .vdb for sparse fields, .npy or .vdb for dense ones, .raw for the bare values")
       ->required()
       ->type_name("FILE");
   download->footer("Examples:\n  dvrenctl field download smoke smoke.nvdb\n  dvrenctl field download half half.npy");
@@ -283,7 +310,8 @@ void AddFieldCommands(CLI::App& app, Session& session) {
 
   CLI::App* remove = AddCommand(field, session, options, "delete", "Delete fields for good", Delete);
   remove->add_option("NAME", options->names, "Names or ids of the fields")->required()->type_name("FIELD");
-  remove->add_option("--expected-version", options->expected_version, "Only if this is the field's current version")->type_name("V");
+  remove->add_option("--expected-version", options->expected_version, "Only if this is the field's current version")
+      ->type_name("V");
   remove->footer("Examples:\n  dvrenctl field delete smoke\n  dvrenctl field delete old older oldest");
 }
 

@@ -23,13 +23,16 @@ absl::Status Health(const Session& session, const std::string& service) {
 }  // namespace
 
 void AddHealthCommand(CLI::App& app, Session& session) {
-  CLI::App* command = app.add_subcommand("health", "Say whether the daemon takes requests; exits 0 when it does, else 6");
+  CLI::App* command =
+      app.add_subcommand("health", "Say whether the daemon takes requests; exits 0 when it does, else 6");
   command->fallthrough();
   const auto service = std::make_shared<std::string>();
-  command->add_option("SERVICE", *service, "One service, such as dvren.v1.RenderService; default: the daemon as a whole")
+  command
+      ->add_option("SERVICE", *service, "One service, such as dvren.v1.RenderService; default: the daemon as a whole")
       ->type_name("TEXT");
   command->footer("Examples:\n  dvrenctl health\n  until dvrenctl --timeout 1 health; do sleep 1; done");
-  command->callback([&session, service] { session.action = [&session, service] { return Health(session, *service); }; });
+  command->callback(
+      [&session, service] { session.action = [&session, service] { return Health(session, *service); }; });
 }
 
 }  // namespace dvren::ctl

@@ -1,6 +1,6 @@
 // dvrenctl info: what the daemon is.
-#include <CLI/CLI.hpp>
 #include <google/protobuf/util/time_util.h>
+#include <CLI/CLI.hpp>
 #include <iostream>
 
 #include "absl/strings/str_join.h"

@@ -42,11 +42,13 @@ struct Totals {
   }
   [[nodiscard]] std::string Line() const {
     char numbers[160];
-    std::snprintf(numbers, sizeof numbers, "%.1f M samples, %.1f M samples/s, %.2f s", static_cast<double>(stats.samples()) / 1e6,
-                  samples_per_second() / 1e6, seconds);
+    std::snprintf(numbers, sizeof numbers, "%.1f M samples, %.1f M samples/s, %.2f s",
+                  static_cast<double>(stats.samples()) / 1e6, samples_per_second() / 1e6, seconds);
     std::string line = Grouped(stats.rays()) + " rays, " + numbers;
     if (!device.empty()) line += " on " + device;
-    line += ", wrote " + (files.size() == 1 ? files[0] : std::to_string(files.size()) + " files, " + files.front() + " to " + files.back());
+    line += ", wrote " + (files.size() == 1
+                              ? files[0]
+                              : std::to_string(files.size()) + " files, " + files.front() + " to " + files.back());
     for (const std::string& warning : warnings) line += "; warning: " + Printable(warning);
     return line;
   }
@@ -114,52 +116,82 @@ void AddRenderCommand(CLI::App& app, Session& session) {
   command->fallthrough();
   const auto o = std::make_shared<RenderOptions>();
   command->add_option("FIELD", o->field, "Name or id of the field")->required()->type_name("FIELD");
-  command->add_option("--out", o->out, "File to write: .png (sRGB), or linear .exr, .npy, .npz")->required()->type_name("FILE");
+  command->add_option("--out", o->out, "File to write: .png (sRGB), or linear .exr, .npy, .npz")
+      ->required()
+      ->type_name("FILE");
   command->add_option("--bits", o->bits, "Of a .png; default: 8")->type_name("8|16");
 
   const char* camera = "Camera";
   command->add_option("--width", o->width, "Pixels; default: 1024, or as high")->type_name("W")->group(camera);
   command->add_option("--height", o->height, "Pixels; default: 1024, or as wide")->type_name("H")->group(camera);
   command->add_option("--camera", o->camera, "Camera file, see below")->type_name("FILE")->group(camera);
-  command->add_option("--orbit", o->orbit, "Look at the box's centre: azimuth about +y from +z and elevation in degrees, distance in world units; default: 30,20 and as far as shows the whole box")
+  command
+      ->add_option("--orbit", o->orbit,
+                   "Look at the box's centre from this azimuth (about +y from +z), elevation (degrees), distance; "
+                   "default: 30,20, all of the box")
       ->type_name("AZ,EL,DIST")
       ->group(camera);
-  command->add_option("--fov", o->fov, "Vertical field of view of the orbit; default: 40")->type_name("DEG")->group(camera);
-  command->add_option("--orbit-frames", o->orbit_frames, "A turn of 360 degrees in N files, OUT_000.png and so on")->type_name("N")->group(camera);
+  command->add_option("--fov", o->fov, "Vertical field of view of the orbit; default: 40")
+      ->type_name("DEG")
+      ->group(camera);
+  command->add_option("--orbit-frames", o->orbit_frames, "A turn of 360 degrees in N files, OUT_000.png and so on")
+      ->type_name("N")
+      ->group(camera);
   command->add_option("--roi", o->roi, "Only these pixels of the whole image")->type_name("X,Y,W,H")->group(camera);
 
   const char* look = "Look";
-  command->add_option("--color", o->color, "Linear colour of a scalar field; default: 1,1,1")->type_name("R,G,B")->group(look);
-  command->add_option("--transfer", o->transfer, "Transfer function, colour over density: a file, see below")->type_name("FILE")->group(look);
-  command->add_option("--background", o->background, "Linear colour behind the field; default: 0,0,0")->type_name("R,G,B")->group(look);
-  command->add_option("--sigma-scale", o->sigma_scale, "Multiplies the density; default: 1")->type_name("S")->group(look);
+  command->add_option("--color", o->color, "Linear colour of a scalar field; default: 1,1,1")
+      ->type_name("R,G,B")
+      ->group(look);
+  command->add_option("--transfer", o->transfer, "Transfer function, colour over density: a file, see below")
+      ->type_name("FILE")
+      ->group(look);
+  command->add_option("--background", o->background, "Linear colour behind the field; default: 0,0,0")
+      ->type_name("R,G,B")
+      ->group(look);
+  command->add_option("--sigma-scale", o->sigma_scale, "Multiplies the density; default: 1")
+      ->type_name("S")
+      ->group(look);
   command->add_option("--aov", o->aov, "More images for .exr and .npz: depth, opacity, transmittance, hit")
       ->type_name("LIST")
       ->group(look);
 
   const char* sampling = "Sampling";
-  command->add_option("--step", o->step, "World distance between samples; default: half the smallest voxel")->type_name("DT")->group(sampling);
-  command->add_option("--max-steps", o->max_steps, "Most samples per ray; rays that it cuts are counted; default: 1048576")->type_name("N")->group(sampling);
+  command->add_option("--step", o->step, "World distance between samples; default: half the smallest voxel")
+      ->type_name("DT")
+      ->group(sampling);
+  command
+      ->add_option("--max-steps", o->max_steps, "Most samples per ray; rays that it cuts are counted; default: 1048576")
+      ->type_name("N")
+      ->group(sampling);
   command->add_option("--sampling", o->sampling, "In the middle of each step, or anywhere in it; default: fixed")
       ->type_name("fixed|stratified")
       ->group(sampling);
   command->add_option("--seed", o->seed, "Of stratified sampling; default: 0")->type_name("S")->group(sampling);
-  command->add_option("--early-stop", o->early_stop, "End a ray when less than this part of its light is left; 0: never; default: 1e-4")
+  command
+      ->add_option("--early-stop", o->early_stop,
+                   "End a ray when less than this part of its light is left; 0: never; default: 1e-4")
       ->type_name("E")
       ->group(sampling);
-  command->add_option("--precision", o->precision, "Of the arithmetic; files hold f32; default: f32")->type_name("f32|f64")->group(sampling);
-  command->add_option("--device", o->device, "One of `dvrenctl devices`; default: the daemon's choice")->type_name("ID")->group(sampling);
+  command->add_option("--precision", o->precision, "Of the arithmetic; files hold f32; default: f32")
+      ->type_name("f32|f64")
+      ->group(sampling);
+  command->add_option("--device", o->device, "One of `dvrenctl devices`; default: the daemon's choice")
+      ->type_name("ID")
+      ->group(sampling);
 
   command->footer(
       "Camera file (OpenCV axes: x right, y down, z forward; rows of a 3x4 camera-to-world matrix):\n"
       "  {\"width\": 800, \"height\": 600, \"fx\": 900, \"fy\": 900,\n"
       "   \"camera_to_world\": [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, -3]]}\n"
-      "  and, where needed: \"model\": \"pinhole\"|\"fisheye\"|\"orthographic\", \"cx\", \"cy\", \"distortion\": {\"k1\": 0.1},\n"
+      "  and, where needed: \"model\": \"pinhole\"|\"fisheye\"|\"orthographic\", \"cx\", \"cy\", \"distortion\": "
+      "{\"k1\": 0.1},\n"
       "  \"ortho_scale\", \"convention\": \"opencv\"|\"opengl\", \"t_near\", \"t_far\"\n"
       "Transfer function: {\"density\": [0, 0.5, 1], \"rgb\": [[0, 0, 0], [1, 0.4, 0.1], [1, 1, 1]]}\n"
       "Examples:\n"
       "  dvrenctl render smoke --out smoke.png\n"
-      "  dvrenctl render smoke --out smoke.exr --aov depth,opacity --orbit 45,10,300 --fov 30 --width 640 --height 480\n"
+      "  dvrenctl render smoke --out smoke.exr --aov depth,opacity --orbit 45,10,300 --fov 30 --width 640 --height "
+      "480\n"
       "  dvrenctl render smoke --out turn.png --orbit-frames 36 --transfer fire.json --sigma-scale 0.5\n"
       "  dvrenctl render smoke --out view.npz --camera cam.json --sampling stratified --seed 7 --aov hit");
   command->callback([&session, o] { session.action = [&session, o] { return Render(session, *o); }; });

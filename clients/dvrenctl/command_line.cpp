@@ -47,7 +47,8 @@ std::string UnknownWord(const CLI::App& app, const std::string& word) {
     const std::string near = Nearest(name, known);
     return absl::StrCat(name, ": unknown option", near.empty() ? "" : "; did you mean " + near + "?");
   }
-  for (const CLI::App* command : at->get_subcommands([](const CLI::App*) { return true; })) known.push_back(command->get_name());
+  for (const CLI::App* command : at->get_subcommands([](const CLI::App*) { return true; }))
+    known.push_back(command->get_name());
   if (known.empty()) return absl::StrCat(word, ": one argument too many");
   return absl::StrCat(word, ": unknown command", Suggest(word, known));
 }
@@ -78,11 +79,15 @@ std::unique_ptr<CLI::App> MakeApp(Session& session) {
       ->envname("DVREN_ENDPOINT")
       ->type_name("ADDR")
       ->capture_default_str();
-  app->add_option("--token", session.token, "Bearer token, where the daemon asks for one")->envname("DVREN_TOKEN")->type_name("TOKEN");
+  app->add_option("--token", session.token, "Bearer token, where the daemon asks for one")
+      ->envname("DVREN_TOKEN")
+      ->type_name("TOKEN");
   app->add_option("--timeout", session.timeout_s, "Give up on a call after this long; 0: never")
       ->type_name("SECONDS")
       ->capture_default_str();
-  app->add_option("-o,--output", session.output, "What results are printed as")->type_name("table|json|yaml")->capture_default_str();
+  app->add_option("-o,--output", session.output, "What results are printed as")
+      ->type_name("table|json|yaml")
+      ->capture_default_str();
   app->add_flag("--tls", session.tls, "Use TLS with the system's certificate authorities");
   app->add_option("--tls-ca", session.tls_files.ca, "Use TLS; PEM file of who signed the daemon's certificate")
       ->envname("DVREN_TLS_CA")
@@ -90,7 +95,9 @@ std::unique_ptr<CLI::App> MakeApp(Session& session) {
   app->add_option("--tls-cert", session.tls_files.cert, "PEM file of this client's certificate")
       ->envname("DVREN_TLS_CERT")
       ->type_name("FILE");
-  app->add_option("--tls-key", session.tls_files.key, "PEM file of its key")->envname("DVREN_TLS_KEY")->type_name("FILE");
+  app->add_option("--tls-key", session.tls_files.key, "PEM file of its key")
+      ->envname("DVREN_TLS_KEY")
+      ->type_name("FILE");
   // Global options may stand behind the command as well.
   app->fallthrough();
   AddInfoCommand(*app, session);

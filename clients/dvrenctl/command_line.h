@@ -1,4 +1,5 @@
-// The whole command line: builds the tree of commands, parses, runs, and turns every error into one line and an exit code.
+// The whole command line: builds the tree of commands, parses, runs, and turns every error into one line and an exit
+// code.
 #pragma once
 
 #include <memory>

@@ -23,7 +23,7 @@ struct CompletionOption {
 // One command: its path ("" is dvrenctl itself, "field import"), what may follow it.
 struct CompletionNode {
   std::string path, name, description;
-  std::vector<std::string> commands;  // names of the subcommands
+  std::vector<std::string> commands;        // names of the subcommands
   std::vector<CompletionOption> options;    // the global ones included
   std::vector<CompletionOption> arguments;  // in order
 };

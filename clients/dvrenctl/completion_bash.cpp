@@ -22,8 +22,8 @@ std::string BashCompletion(const std::vector<CompletionNode>& tree) {
   std::string paths, values, options, arguments;
   for (const CompletionNode& node : tree) {
     for (const std::string& command : node.commands) {
-      absl::StrAppend(&paths, "      '", node.path, ":", command, "') path='", node.path, node.path.empty() ? "" : " ", command,
-                      "'; argument=0 ;;\n");
+      absl::StrAppend(&paths, "      '", node.path, ":", command, "') path='", node.path, node.path.empty() ? "" : " ",
+                      command, "'; argument=0 ;;\n");
     }
     std::string names;
     for (const CompletionOption& option : node.options) {
@@ -36,7 +36,8 @@ std::string BashCompletion(const std::vector<CompletionNode>& tree) {
     }
     absl::StrAppend(&options, "      '", node.path, "') _dvrenctl_words '", names, "' ;;\n");
     if (!node.commands.empty()) {
-      absl::StrAppend(&arguments, "    '", node.path, ":'*) _dvrenctl_words '", absl::StrJoin(node.commands, " "), "' ;;\n");
+      absl::StrAppend(&arguments, "    '", node.path, ":'*) _dvrenctl_words '", absl::StrJoin(node.commands, " "),
+                      "' ;;\n");
     }
     for (std::size_t i = 0; i < node.arguments.size(); ++i) {
       absl::StrAppend(&arguments, "    '", node.path, ":'", node.arguments[i].many ? "*" : absl::StrCat(i), ") ",

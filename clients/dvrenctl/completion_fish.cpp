@@ -14,7 +14,7 @@ std::string Quoted(const std::string& text) {
 
 std::string Values(const CompletionOption& option) {
   if (!option.choices.empty()) return absl::StrCat("-a ", Quoted(absl::StrJoin(option.choices, " ")));
-  if (option.is_file) return "-F";
+  if (option.is_file) return "-F";  // files, which are off otherwise
   if (option.is_field) return "-a '(__dvrenctl_fields)'";
   return "";
 }
@@ -28,7 +28,8 @@ std::string FishCompletion(const std::vector<CompletionNode>& tree) {
     const std::string here = absl::StrCat("complete -c dvrenctl -n \"__dvrenctl_at '", node.path, "'\"");
     for (const std::string& command : node.commands) {
       const std::string path = node.path.empty() ? command : node.path + " " + command;
-      absl::StrAppend(&paths, "            case '", node.path, ":", command, "'\n                set path '", path, "'\n");
+      absl::StrAppend(&paths, "            case '", node.path, ":", command, "'\n                set path '", path,
+                      "'\n");
       for (const CompletionNode& child : tree) {
         if (child.path == path) absl::StrAppend(&lines, here, " -a ", command, " -d ", Quoted(child.description), "\n");
       }
@@ -39,7 +40,8 @@ std::string FishCompletion(const std::vector<CompletionNode>& tree) {
         if (option.takes_value) valued.insert(Quoted(name));
         absl::StrAppend(&lines, name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1));
       }
-      absl::StrAppend(&lines, option.takes_value ? " -r " + Values(option) : "", " -d ", Quoted(option.description), "\n");
+      absl::StrAppend(&lines, option.takes_value ? (option.is_file ? " -r " : " -x ") + Values(option) : "", " -d ",
+                      Quoted(option.description), "\n");
     }
     for (const CompletionOption& argument : node.arguments) {
       if (const std::string candidates = Values(argument); !candidates.empty()) {

@@ -23,7 +23,8 @@ CompletionOption Describe(const CLI::Option& option) {
   return result;
 }
 
-void AddNode(const CLI::App& app, const std::string& path, std::vector<CompletionOption> global, std::vector<CompletionNode>& tree) {
+void AddNode(const CLI::App& app, const std::string& path, std::vector<CompletionOption> global,
+             std::vector<CompletionNode>& tree) {
   CompletionNode node{path, app.get_name(), app.get_description(), {}, {}, {}};
   std::vector<CompletionOption> own;
   for (const CLI::Option* option : app.get_options()) {
@@ -31,7 +32,8 @@ void AddNode(const CLI::App& app, const std::string& path, std::vector<Completio
   }
   node.options = own;
   for (const CompletionOption& option : global) {
-    const bool is_there = std::any_of(own.begin(), own.end(), [&](const CompletionOption& o) { return o.names == option.names; });
+    const bool is_there =
+        std::any_of(own.begin(), own.end(), [&](const CompletionOption& o) { return o.names == option.names; });
     if (!is_there) node.options.push_back(option);
   }
   const auto commands = app.get_subcommands([](const CLI::App* command) { return !command->get_group().empty(); });

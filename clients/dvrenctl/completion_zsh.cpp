@@ -8,7 +8,8 @@ namespace {
 
 // Text inside '…' of a specification of _arguments.
 std::string Escaped(const std::string& text) {
-  return absl::StrReplaceAll(text, {{"'", "'\\''"}, {"[", "\\["}, {"]", "\\]"}, {":", "\\:"}, {"\\", "\\\\"}, {"`", "\\`"}});
+  return absl::StrReplaceAll(text,
+                             {{"'", "'\\''"}, {"[", "\\["}, {"]", "\\]"}, {":", "\\:"}, {"\\", "\\\\"}, {"`", "\\`"}});
 }
 
 std::string Action(const CompletionOption& option) {
@@ -38,18 +39,21 @@ std::string ZshCompletion(const std::vector<CompletionNode>& tree) {
     }
     for (std::size_t i = 0; i < node.arguments.size(); ++i) {
       const CompletionOption& argument = node.arguments[i];
-      absl::StrAppend(&functions, " \\\n    '", argument.many ? "*" : absl::StrCat(i + 1), ":", Escaped(argument.names[0]), ":",
-                      Action(argument), "'");
+      absl::StrAppend(&functions, " \\\n    '", argument.many ? "*" : absl::StrCat(i + 1), ":",
+                      Escaped(argument.names[0]), ":", Action(argument), "'");
     }
     if (node.commands.empty()) {
       functions += "\n}\n\n";
       continue;
     }
-    functions += " \\\n    '1:command:->command' '*::argument:->argument'\n  case $state in\n    command)\n      local -a commands\n      commands=(";
+    functions +=
+        " \\\n    '1:command:->command' '*::argument:->argument'\n  case $state in\n    command)\n      local -a "
+        "commands\n      commands=(";
     for (const std::string& command : node.commands) {
       const std::string path = node.path.empty() ? command : node.path + " " + command;
       for (const CompletionNode& child : tree) {
-        if (child.path == path) absl::StrAppend(&functions, "\n        '", command, ":", Escaped(child.description), "'");
+        if (child.path == path)
+          absl::StrAppend(&functions, "\n        '", command, ":", Escaped(child.description), "'");
       }
     }
     functions += ")\n      _describe command commands ;;\n    argument)\n      case $line[1] in\n";

@@ -8,19 +8,30 @@
 namespace dvren::ctl {
 namespace {
 
-Value Vec(const v1::Vec3& v) { return Value::array({v.x(), v.y(), v.z()}); }
+Value Vec(const v1::Vec3& v) {
+  return Value::array({v.x(), v.y(), v.z()});
+}
 
-std::string VecText(const v1::Vec3& v) { return absl::StrCat(v.x(), ", ", v.y(), ", ", v.z()); }
+std::string VecText(const v1::Vec3& v) {
+  return absl::StrCat(v.x(), ", ", v.y(), ", ", v.z());
+}
 
-std::string Time(const v1::Field& field) { return google::protobuf::util::TimeUtil::ToString(field.create_time()); }
+std::string Time(const v1::Field& field) {
+  return google::protobuf::util::TimeUtil::ToString(field.create_time());
+}
 
 const char* DTypeName(v1::DType dtype) {
   switch (dtype) {
-    case v1::DTYPE_F32: return "f32";
-    case v1::DTYPE_F16: return "f16";
-    case v1::DTYPE_F64: return "f64";
-    case v1::DTYPE_BF16: return "bf16";
-    default: return "unknown";
+    case v1::DTYPE_F32:
+      return "f32";
+    case v1::DTYPE_F16:
+      return "f16";
+    case v1::DTYPE_F64:
+      return "f64";
+    case v1::DTYPE_BF16:
+      return "bf16";
+    default:
+      return "unknown";
   }
 }
 

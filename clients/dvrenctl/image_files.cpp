@@ -13,10 +13,14 @@ namespace {
 
 const char* ExrName(v1::Aov aov) {
   switch (aov) {
-    case v1::AOV_OPACITY: return "A";
-    case v1::AOV_DEPTH: return "Z";
-    case v1::AOV_TRANSMITTANCE: return "T";
-    default: return "hit";
+    case v1::AOV_OPACITY:
+      return "A";
+    case v1::AOV_DEPTH:
+      return "Z";
+    case v1::AOV_TRANSMITTANCE:
+      return "T";
+    default:
+      return "hit";
   }
 }
 
@@ -61,7 +65,8 @@ absl::Status CheckImageFile(const std::string& path, const std::vector<v1::Aov>&
   if (extension == ".png" || extension == ".npy") {
     for (const v1::Aov aov : aovs) {
       if (aov != v1::AOV_RGB) {
-        return InvalidField("--aov", client::AovName(aov), absl::StrCat(extension, " holds colour alone; write .exr or .npz"));
+        return InvalidField("--aov", client::AovName(aov),
+                            absl::StrCat(extension, " holds colour alone; write .exr or .npz"));
       }
     }
   }

@@ -13,7 +13,8 @@ v1::Camera OrbitCamera(const v1::Box& world_box, const Orbit& orbit, int width, 
   const double ca = std::cos(orbit.azimuth_degrees * kRadians), sa = std::sin(orbit.azimuth_degrees * kRadians);
   const double ce = std::cos(orbit.elevation_degrees * kRadians), se = std::sin(orbit.elevation_degrees * kRadians);
   const v1::Vec3 &low = world_box.min(), &high = world_box.max();
-  const std::array<double, 3> centre{0.5 * (low.x() + high.x()), 0.5 * (low.y() + high.y()), 0.5 * (low.z() + high.z())};
+  const std::array<double, 3> centre{0.5 * (low.x() + high.x()), 0.5 * (low.y() + high.y()),
+                                     0.5 * (low.z() + high.z())};
   double distance = orbit.distance;
   if (!(distance > 0)) {
     // A sphere of radius r fits a cone of half angle a from r / sin(a); the narrower side of the image decides.
@@ -22,7 +23,8 @@ v1::Camera OrbitCamera(const v1::Box& world_box, const Orbit& orbit, int width, 
   }
   // Right comes from the azimuth alone, so that looking straight up or down is no special case. down = forward x right.
   const std::array<double, 3> right{ca, 0, -sa}, forward{-ce * sa, -se, -ce * ca};
-  const std::array<double, 3> down{forward[1] * right[2] - forward[2] * right[1], forward[2] * right[0] - forward[0] * right[2],
+  const std::array<double, 3> down{forward[1] * right[2] - forward[2] * right[1],
+                                   forward[2] * right[0] - forward[0] * right[2],
                                    forward[0] * right[1] - forward[1] * right[0]};
   v1::Camera camera;
   camera.set_width(width);

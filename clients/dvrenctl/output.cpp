@@ -100,7 +100,9 @@ std::string ToText(const Table& table) {
   return text;
 }
 
-std::string ToJson(const Value& value) { return value.dump(2, ' ', false, kReplace) + "\n"; }
+std::string ToJson(const Value& value) {
+  return value.dump(2, ' ', false, kReplace) + "\n";
+}
 
 std::string ToYaml(const Value& value) {
   std::string text;
@@ -111,9 +113,15 @@ std::string ToYaml(const Value& value) {
 
 void Print(std::ostream& out, Format format, const Value& value, const Table& table) {
   switch (format) {
-    case Format::kTable: out << ToText(table); break;
-    case Format::kJson: out << ToJson(value); break;
-    case Format::kYaml: out << ToYaml(value); break;
+    case Format::kTable:
+      out << ToText(table);
+      break;
+    case Format::kJson:
+      out << ToJson(value);
+      break;
+    case Format::kYaml:
+      out << ToYaml(value);
+      break;
     case Format::kNames:
       for (const auto& row : table.rows) out << row.at(0) << "\n";
       break;

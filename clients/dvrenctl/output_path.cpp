@@ -24,14 +24,15 @@ absl::Status CheckWritable(const std::string& option, const std::string& path) {
   }
   const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
   if (!fs::is_directory(folder, error)) {
-    return absl::NotFoundError(absl::StrCat(option, " = ", path, ": there is no folder ", folder.string(), "; make it first"));
+    return absl::NotFoundError(
+        absl::StrCat(option, " = ", path, ": there is no folder ", folder.string(), "; make it first"));
   }
   // Only making a file tells: permissions, read-only mounts and quotas all have their say.
   std::string probe = (folder / ".dvrenctl.XXXXXX").string();
   const int file = ::mkstemp(probe.data());
   if (file < 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat(option, " = ", path, ": nothing can be written into ", folder.string(),
-                                                   "; choose another folder"));
+    return absl::ErrnoToStatus(errno, absl::StrCat(option, " = ", path, ": nothing can be written into ",
+                                                   folder.string(), "; choose another folder"));
   }
   ::close(file);
   ::unlink(probe.c_str());

@@ -24,9 +24,11 @@ std::string ProgressText(ProgressBar::Unit unit, std::uint64_t done, std::uint64
   text += percent.data();
   if (unit == ProgressBar::Unit::kBytes) {
     text += "  " + HumanBytes(done) + " of " + HumanBytes(total);
-    if (seconds > 0.2) text += "  " + HumanBytes(static_cast<std::uint64_t>(static_cast<double>(done) / seconds)) + "/s";
+    if (seconds > 0.2)
+      text += "  " + HumanBytes(static_cast<std::uint64_t>(static_cast<double>(done) / seconds)) + "/s";
   } else {
-    text += "  " + Grouped(static_cast<std::int64_t>(done)) + " of " + Grouped(static_cast<std::int64_t>(total)) + " pixels";
+    text += "  " + Grouped(static_cast<std::int64_t>(done)) + " of " + Grouped(static_cast<std::int64_t>(total)) +
+            " pixels";
   }
   if (seconds > 1 && part > 0.01 && part < 1) {
     text += "  " + std::to_string(static_cast<std::int64_t>(seconds / part * (1 - part) + 1)) + " s left";
@@ -35,7 +37,10 @@ std::string ProgressText(ProgressBar::Unit unit, std::uint64_t done, std::uint64
 }
 
 ProgressBar::ProgressBar(std::string label, Unit unit)
-    : label_(std::move(label)), unit_(unit), enabled_(::isatty(STDERR_FILENO) == 1), start_(std::chrono::steady_clock::now()) {}
+    : label_(std::move(label)),
+      unit_(unit),
+      enabled_(::isatty(STDERR_FILENO) == 1),
+      start_(std::chrono::steady_clock::now()) {}
 
 ProgressBar::~ProgressBar() {
   if (drawn_) std::fputs("\r\033[K", stderr);

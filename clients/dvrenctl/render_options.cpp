@@ -11,7 +11,7 @@
 namespace dvren::ctl {
 namespace {
 
-constexpr int kDefaultEdge = 1024;   // of the daemon's default camera, too
+constexpr int kDefaultEdge = 1024;  // of the daemon's default camera, too
 constexpr int kMaxEdge = 32768;
 constexpr int kMaxOrbitFrames = 100000;
 
@@ -73,7 +73,8 @@ absl::Status SetSampling(const RenderOptions& options, v1::Sampling& sampling) {
     return InvalidField("--step", *options.step, "must be > 0 world units; leave it out for half the smallest voxel");
   }
   if (options.step) sampling.set_dt(*options.step);
-  if (options.max_steps && *options.max_steps < 1) return InvalidField("--max-steps", *options.max_steps, "must be >= 1");
+  if (options.max_steps && *options.max_steps < 1)
+    return InvalidField("--max-steps", *options.max_steps, "must be >= 1");
   if (options.max_steps) sampling.set_max_steps(*options.max_steps);
   if (options.early_stop) sampling.set_early_stop(*options.early_stop);
   return absl::OkStatus();
@@ -103,10 +104,12 @@ absl::StatusOr<v1::RenderRequest> MakeBase(const RenderOptions& options) {
   }
   request.set_device(options.device);
   for (const auto& [option, edge] : {std::pair{"--width", options.width}, std::pair{"--height", options.height}}) {
-    if (edge && (*edge < 1 || *edge > kMaxEdge)) return InvalidField(option, *edge, absl::StrCat("must be 1 to ", kMaxEdge, " pixels"));
+    if (edge && (*edge < 1 || *edge > kMaxEdge))
+      return InvalidField(option, *edge, absl::StrCat("must be 1 to ", kMaxEdge, " pixels"));
   }
   if (!options.camera.empty()) {
-    if (!options.orbit.empty()) return InvalidField("--orbit", options.orbit, "does not go with --camera; leave one out");
+    if (!options.orbit.empty())
+      return InvalidField("--orbit", options.orbit, "does not go with --camera; leave one out");
     if (options.fov) return InvalidField("--fov", *options.fov, "does not go with --camera, whose fx and fy say it");
     if (options.orbit_frames) return InvalidField("--orbit-frames", *options.orbit_frames, "does not go with --camera");
     DVREN_ASSIGN_OR_RETURN(*request.mutable_camera(),
@@ -124,7 +127,8 @@ bool NeedsBox(const RenderOptions& options) {
 
 absl::StatusOr<std::vector<v1::Aov>> ParseAovs(const std::string& text) {
   static const std::vector<std::string> kNames{"rgb", "opacity", "transmittance", "depth", "hit"};
-  static const std::vector<v1::Aov> kAovs{v1::AOV_RGB, v1::AOV_OPACITY, v1::AOV_TRANSMITTANCE, v1::AOV_DEPTH, v1::AOV_HIT};
+  static const std::vector<v1::Aov> kAovs{v1::AOV_RGB, v1::AOV_OPACITY, v1::AOV_TRANSMITTANCE, v1::AOV_DEPTH,
+                                          v1::AOV_HIT};
   std::vector<v1::Aov> aovs{v1::AOV_RGB};
   for (const std::string& name : SplitList(text)) {
     DVREN_ASSIGN_OR_RETURN(const std::size_t index, ParseChoice("--aov", name, kNames));

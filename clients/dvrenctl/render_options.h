@@ -29,9 +29,10 @@ struct RenderOptions {
 // RGB first, then what --aov names. INVALID_ARGUMENT for an unknown name.
 [[nodiscard]] absl::StatusOr<std::vector<v1::Aov>> ParseAovs(const std::string& text);
 
-// The request of every frame: one, or --orbit-frames of a turn of 360 degrees. `field` is needed where NeedsBox says so;
-// the frames of a turn then ask for that version of it.
-[[nodiscard]] absl::StatusOr<std::vector<v1::RenderRequest>> MakeRequests(const RenderOptions& options, const v1::Field& field);
+// The request of every frame: one, or --orbit-frames of a turn of 360 degrees. `field` is needed where NeedsBox says
+// so; the frames of a turn then ask for that version of it.
+[[nodiscard]] absl::StatusOr<std::vector<v1::RenderRequest>> MakeRequests(const RenderOptions& options,
+                                                                          const v1::Field& field);
 
 // All that can be found wrong without the daemon.
 [[nodiscard]] absl::Status CheckRenderOptions(const RenderOptions& options);

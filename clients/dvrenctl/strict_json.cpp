@@ -21,8 +21,10 @@ std::string QuoteNonFinite(const std::string& text) {
   bool in_string = false;
   for (std::size_t i = 0; i < text.size();) {
     if (in_string) {
-      if (text[i] == '\\' && i + 1 < text.size()) result += text[i++];
-      else if (text[i] == '"') in_string = false;
+      if (text[i] == '\\' && i + 1 < text.size())
+        result += text[i++];
+      else if (text[i] == '"')
+        in_string = false;
       result += text[i++];
       continue;
     }
@@ -73,7 +75,8 @@ absl::StatusOr<json> ParseStrictJson(const std::string& text, const std::string&
     if (const auto at = what.find("] "); at != std::string::npos) what.erase(0, at + 2);
     return absl::InvalidArgumentError(absl::StrCat(file, ": is not JSON: ", absl::StrReplaceAll(what, {{"\n", " "}})));
   }
-  if (!duplicate.empty()) return absl::InvalidArgumentError(absl::StrCat(file, ": ", duplicate, ": is there twice; keep one"));
+  if (!duplicate.empty())
+    return absl::InvalidArgumentError(absl::StrCat(file, ": ", duplicate, ": is there twice; keep one"));
   if (!value.is_object()) return absl::InvalidArgumentError(absl::StrCat(file, ": must be a JSON object, {…}"));
   return value;
 }
@@ -155,7 +158,8 @@ absl::StatusOr<std::vector<double>> StrictObject::Numbers(const std::string& key
   return numbers;
 }
 
-absl::StatusOr<std::vector<double>> StrictObject::Rows(const std::string& key, std::size_t rows, std::size_t columns) const {
+absl::StatusOr<std::vector<double>> StrictObject::Rows(const std::string& key, std::size_t rows,
+                                                       std::size_t columns) const {
   const std::string form = rows == 0 ? absl::StrCat("an array of rows of ", columns, " numbers")
                                      : absl::StrCat("an array of ", rows, " rows of ", columns, " numbers");
   if (!Has(key)) return Missing(key, "give " + form);

@@ -1,5 +1,5 @@
-// StrictJson: JSON files that people write for dvrenctl. Duplicate and unknown keys, wrong types and numbers that are not
-// finite are errors that name the file and the key. Python's NaN and Infinity are read, in order to be named.
+// StrictJson: JSON files that people write for dvrenctl. Duplicate and unknown keys, wrong types and numbers that are
+// not finite are errors that name the file and the key. Python's NaN and Infinity are read, in order to be named.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -33,7 +33,8 @@ class StrictObject {
   // An array of any length of finite numbers.
   [[nodiscard]] absl::StatusOr<std::vector<double>> Numbers(const std::string& key) const;
   // An array of rows (0: any number) of `columns` finite numbers, row after row.
-  [[nodiscard]] absl::StatusOr<std::vector<double>> Rows(const std::string& key, std::size_t rows, std::size_t columns) const;
+  [[nodiscard]] absl::StatusOr<std::vector<double>> Rows(const std::string& key, std::size_t rows,
+                                                         std::size_t columns) const;
   // True for the value Infinity, written as Python writes it or as a string.
   [[nodiscard]] bool IsInfinity(const std::string& key) const;
   // INVALID_ARGUMENT `file: prefix.key = value: remedy`.

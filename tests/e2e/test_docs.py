@@ -131,6 +131,9 @@ def test_commands_and_snippets_run_in_order(name, newcomer):
             script.append(f"/usr/bin/python3 - <<'END_OF_SNIPPET'\n{text}END_OF_SNIPPET\n")
     text = "\n".join(script)
     text = re.sub(r"^export PATH=.*$", "", text, flags=re.M)  # the shims stay in front
+    # A person needs longer for the next line than dvrend to listen; a script does not.
+    wait = 'for _ in $(seq 300); do [[ -S ${DVREN_ENDPOINT#unix:} ]] && break; sleep 0.1; done'
+    text = re.sub(r"^(dvrend .*&)[^\n]*$", lambda line: f"{line[0]}\n{wait}", text, flags=re.M)
     (place.parent / "commands.sh").write_text(text)
     result = subprocess.run(
         ["bash", "-x", "../commands.sh"], cwd=place, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240

@@ -24,7 +24,8 @@ class FileSource final : public ByteSource {
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) return absl::ErrnoToStatus(errno, absl::StrCat("file = ", path_, ": cannot be read"));
       if (n == 0) {
-        return absl::FailedPreconditionError(absl::StrCat("file = ", path_, ": became shorter while it was sent; send it again"));
+        return absl::FailedPreconditionError(
+            absl::StrCat("file = ", path_, ": became shorter while it was sent; send it again"));
       }
       offset += static_cast<std::uint64_t>(n);
       out = out.subspan(static_cast<std::size_t>(n));
@@ -56,8 +57,9 @@ class SpanSource final : public ByteSource {
 absl::StatusOr<std::unique_ptr<ByteSource>> OpenFileSource(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) {
-    const absl::string_view remedy =
-        errno == ENOENT ? "check the path; with --on-server it would be a path of the daemon's machine" : "make it readable";
+    const absl::string_view remedy = errno == ENOENT
+                                         ? "check the path; with --on-server it would be a path of the daemon's machine"
+                                         : "make it readable";
     return absl::ErrnoToStatus(errno, absl::StrCat("file = ", path, ": cannot be opened, ", remedy));
   }
   struct stat info {};
@@ -68,6 +70,8 @@ absl::StatusOr<std::unique_ptr<ByteSource>> OpenFileSource(const std::string& pa
   return std::make_unique<FileSource>(fd, static_cast<std::uint64_t>(info.st_size), path);
 }
 
-std::unique_ptr<ByteSource> MemorySource(std::span<const std::byte> bytes) { return std::make_unique<SpanSource>(bytes); }
+std::unique_ptr<ByteSource> MemorySource(std::span<const std::byte> bytes) {
+  return std::make_unique<SpanSource>(bytes);
+}
 
 }  // namespace dvren::client

@@ -48,9 +48,12 @@ absl::StatusOr<Serving> Client::Health(const std::string& service) const {
                  [&done](grpc::Status status) { done.set_value(std::move(status)); });
   DVREN_RETURN_IF_ERROR(connection_->ToAbsl(done.get_future().get(), context));
   switch (response.value()) {
-    case 1: return Serving::kServing;
-    case 2: return Serving::kNotServing;
-    default: return Serving::kUnknown;
+    case 1:
+      return Serving::kServing;
+    case 2:
+      return Serving::kNotServing;
+    default:
+      return Serving::kUnknown;
   }
 }
 
@@ -89,7 +92,8 @@ absl::StatusOr<v1::Field> Client::GetField(const std::string& name) const {
   return field;
 }
 
-absl::StatusOr<std::vector<v1::Field>> Client::ListFields(const std::string& filter, const std::string& order_by) const {
+absl::StatusOr<std::vector<v1::Field>> Client::ListFields(const std::string& filter,
+                                                          const std::string& order_by) const {
   std::vector<v1::Field> fields;
   v1::ListFieldsRequest request;
   request.set_page_size(1000);

@@ -126,7 +126,8 @@ absl::Status Connection::ToAbsl(const grpc::Status& status, const grpc::ClientCo
   // What the daemon says itself names the request; the rest is gRPC's on this side.
   const bool local = id.empty() || !absl::StrContains(message, id);
   if (local && status.error_code() == grpc::StatusCode::UNAVAILABLE) {
-    message = absl::StrCat("endpoint = ", endpoint_, ": connection lost or refused (", message, "); is dvrend running?");
+    message =
+        absl::StrCat("endpoint = ", endpoint_, ": connection lost or refused (", message, "); is dvrend running?");
   } else if (local && status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED && options_.call_timeout.count() > 0) {
     message = absl::StrCat("timeout = ", absl::FormatDuration(absl::FromChrono(options_.call_timeout)),
                            ": the call took longer; raise the timeout or ask for less work");

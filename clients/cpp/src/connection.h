@@ -20,7 +20,8 @@ using Deadline = std::optional<std::chrono::system_clock::time_point>;
 
 class Connection {
  public:
-  [[nodiscard]] static absl::StatusOr<std::shared_ptr<Connection>> Open(const std::string& endpoint, ConnectOptions options);
+  [[nodiscard]] static absl::StatusOr<std::shared_ptr<Connection>> Open(const std::string& endpoint,
+                                                                        ConnectOptions options);
 
   // Now + call_timeout, for an operation that may take several calls.
   [[nodiscard]] Deadline NewDeadline() const;

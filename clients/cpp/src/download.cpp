@@ -140,13 +140,16 @@ std::string ExtensionOf(const std::string& path) {
 // Whether a file of this extension can hold the field at all; asked before the payload is fetched.
 absl::Status CheckTarget(const v1::Field& field, const std::string& path, const std::string& extension) {
   if (extension == ".npy" && !field.has_dense_grid()) {
-    return InvalidField("path", path, absl::StrCat(field.display_name(), " is a ", field.type(), " field; write .nvdb, .vdb or .raw"));
+    return InvalidField(
+        "path", path, absl::StrCat(field.display_name(), " is a ", field.type(), " field; write .nvdb, .vdb or .raw"));
   }
   if (extension == ".nvdb" && !field.has_nanovdb()) {
-    return InvalidField("path", path, absl::StrCat(field.display_name(), " is a ", field.type(), " field; write .npy, .vdb or .raw"));
+    return InvalidField("path", path,
+                        absl::StrCat(field.display_name(), " is a ", field.type(), " field; write .npy, .vdb or .raw"));
   }
   if (extension == ".vdb" && field.has_dense_grid() && field.channels() != 1) {
-    return InvalidField("path", path, absl::StrCat(field.display_name(), " has ", field.channels(), " channels; write .npy"));
+    return InvalidField("path", path,
+                        absl::StrCat(field.display_name(), " has ", field.channels(), " channels; write .npy"));
   }
   return absl::OkStatus();
 }
@@ -157,7 +160,8 @@ absl::StatusOr<v1::Field> Client::DownloadField(const std::string& name, const s
                                                 const DownloadOptions& options) const {
   const std::string extension = ExtensionOf(path);
   if (extension != ".nvdb" && extension != ".npy" && extension != ".vdb" && extension != ".raw") {
-    return InvalidField("path", path, "must end in .nvdb or .vdb (NanoVDB fields), .npy or .vdb (dense grids), or .raw");
+    return InvalidField("path", path,
+                        "must end in .nvdb or .vdb (NanoVDB fields), .npy or .vdb (dense grids), or .raw");
   }
   DVREN_ASSIGN_OR_RETURN(const v1::Field described, GetField(name));
   DVREN_RETURN_IF_ERROR(CheckTarget(described, path, extension));

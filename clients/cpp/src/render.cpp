@@ -18,13 +18,16 @@ class TileAssembler {
 
   absl::Status Take(v1::RenderResponse& response) {
     switch (response.part_case()) {
-      case v1::RenderResponse::kHeader: return Begin(std::move(*response.mutable_header()));
-      case v1::RenderResponse::kTile: return Add(response.tile());
+      case v1::RenderResponse::kHeader:
+        return Begin(std::move(*response.mutable_header()));
+      case v1::RenderResponse::kTile:
+        return Add(response.tile());
       case v1::RenderResponse::kSummary:
         report_.summary = std::move(*response.mutable_summary());
         summarised_ = true;
         return absl::OkStatus();
-      default: return absl::OkStatus();  // a part that a later daemon added
+      default:
+        return absl::OkStatus();  // a part that a later daemon added
     }
   }
 
@@ -39,7 +42,8 @@ class TileAssembler {
 
  private:
   [[nodiscard]] std::uint64_t pixels_total() const {
-    return static_cast<std::uint64_t>(report_.header.roi().width()) * static_cast<std::uint64_t>(report_.header.roi().height());
+    return static_cast<std::uint64_t>(report_.header.roi().width()) *
+           static_cast<std::uint64_t>(report_.header.roi().height());
   }
 
   absl::Status Begin(v1::RenderHeader header) {
@@ -49,7 +53,8 @@ class TileAssembler {
     DVREN_ASSIGN_OR_RETURN(targets_, make_targets_(report_.header));
     for (const AovBuffer& target : targets_) {
       const std::uint64_t want = pixels_total() * static_cast<std::uint64_t>(AovChannels(target.aov));
-      const std::uint64_t have = std::visit([](const auto& pixels) { return std::uint64_t{pixels.size()}; }, target.pixels);
+      const std::uint64_t have =
+          std::visit([](const auto& pixels) { return std::uint64_t{pixels.size()}; }, target.pixels);
       if (have != want) {
         return InvalidField(absl::StrCat("targets.", AovName(target.aov)), absl::StrCat(have, " values"),
                             absl::StrCat("must be ", want, " for ", roi.width(), " x ", roi.height(), " pixels"));
@@ -64,7 +69,8 @@ class TileAssembler {
     const std::int64_t x = std::int64_t{part.x()} - whole.x(), y = std::int64_t{part.y()} - whole.y();
     if (part.width() < 1 || part.height() < 1 || x < 0 || y < 0 || x + part.width() > whole.width() ||
         y + part.height() > whole.height()) {
-      return absl::InternalError("Render: a tile lies outside the image; client and daemon do not fit, use the same version");
+      return absl::InternalError(
+          "Render: a tile lies outside the image; client and daemon do not fit, use the same version");
     }
     for (const AovBuffer& target : targets_) {
       const auto image = std::find_if(tile.images().begin(), tile.images().end(),
@@ -75,7 +81,8 @@ class TileAssembler {
       }
       const auto channels = static_cast<std::size_t>(AovChannels(target.aov));
       const std::size_t row = static_cast<std::size_t>(part.width()) * channels;
-      DVREN_RETURN_IF_ERROR(CheckTensor(image->tensor(), row * static_cast<std::size_t>(part.height()), AovName(target.aov)));
+      DVREN_RETURN_IF_ERROR(
+          CheckTensor(image->tensor(), row * static_cast<std::size_t>(part.height()), AovName(target.aov)));
       const std::size_t stride = static_cast<std::size_t>(whole.width()) * channels;
       const std::size_t first = static_cast<std::size_t>(y) * stride + static_cast<std::size_t>(x) * channels;
       std::visit(

@@ -74,10 +74,12 @@ absl::StatusOr<RenderedRays> Client::RenderRays(const v1::RenderRaysRequest& req
     // A ray's key is its index in the whole, so that the split changes no stratified sample.
     if (!rays.ids.empty() || first > 0) {
       std::vector<std::int64_t> ids(n);
-      for (std::size_t i = 0; i < n; ++i) ids[i] = rays.ids.empty() ? static_cast<std::int64_t>(first + i) : rays.ids[first + i];
+      for (std::size_t i = 0; i < n; ++i)
+        ids[i] = rays.ids.empty() ? static_cast<std::int64_t>(first + i) : rays.ids[first + i];
       given.mutable_ids()->set_dtype(v1::DTYPE_I64);
       given.mutable_ids()->add_shape(static_cast<std::int64_t>(n));
-      given.mutable_ids()->mutable_payload()->set_inline_(reinterpret_cast<const char*>(ids.data()), n * sizeof(std::int64_t));
+      given.mutable_ids()->mutable_payload()->set_inline_(reinterpret_cast<const char*>(ids.data()),
+                                                          n * sizeof(std::int64_t));
     }
     grpc::ClientContext context;
     connection_->Prepare(context, deadline);

@@ -12,7 +12,8 @@
 
 namespace dvren::client {
 
-static_assert(std::endian::native == std::endian::little, "tensors are little-endian on the wire and copied as they are");
+static_assert(std::endian::native == std::endian::little,
+              "tensors are little-endian on the wire and copied as they are");
 
 // INTERNAL when `tensor` is not an inline f32 or f64 array of `count` elements.
 [[nodiscard]] inline absl::Status CheckTensor(const v1::Tensor& tensor, std::size_t count, absl::string_view what) {

@@ -42,8 +42,8 @@ class Uploader {
   }
 
  private:
-  // Whether another attempt may do better: a lost connection, a chunk damaged on its way, or, once one connection was lost,
-  // a daemon that still waits for the rest on it.
+  // Whether another attempt may do better: a lost connection, a chunk damaged on its way, or, once one connection was
+  // lost, a daemon that still waits for the rest on it.
   [[nodiscard]] bool MayPass(const absl::Status& status) const {
     return absl::IsUnavailable(status) || absl::IsDataLoss(status) || (absl::IsAborted(status) && resuming_);
   }
@@ -84,7 +84,8 @@ class Uploader {
       return connection_.ToAbsl(status, context);
     }
     if (!response.has_field()) {
-      return absl::InternalError("UploadField: the daemon finished the upload without naming a field; its log says more");
+      return absl::InternalError(
+          "UploadField: the daemon finished the upload without naming a field; its log says more");
     }
     return std::move(*response.mutable_field());
   }

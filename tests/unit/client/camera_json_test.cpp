@@ -39,9 +39,10 @@ TEST_CASE("A pinhole camera file is read with its defaults left to the daemon") 
 }
 
 TEST_CASE("Every field of a camera file arrives") {
-  const auto camera = ParseCameraJson(Pinhole(R"(, "model": "pinhole", "cx": 39.5, "cy": 30.5, "convention": "opengl", "t_near": 0.25,
+  const auto camera =
+      ParseCameraJson(Pinhole(R"(, "model": "pinhole", "cx": 39.5, "cy": 30.5, "convention": "opengl", "t_near": 0.25,
     "t_far": 8, "distortion": {"k1": 0.1, "k2": 0.2, "k3": 0.3, "p1": 0.4, "p2": 0.5})"),
-                                      "cam.json", 80, 0);
+                      "cam.json", 80, 0);
   REQUIRE(camera.ok());
   CHECK(camera->pinhole().cx() == 39.5);
   CHECK(camera->pinhole().cy() == 30.5);
@@ -57,19 +58,22 @@ TEST_CASE("Every field of a camera file arrives") {
 
 TEST_CASE("Fisheye and orthographic cameras take their own keys") {
   const auto fisheye = ParseCameraJson(
-      std::string(R"({"model": "fisheye", "fx": 50, "fy": 50, "distortion": {"k4": 0.01}, )") + kPose + "}", "cam.json", 64, 32);
+      std::string(R"({"model": "fisheye", "fx": 50, "fy": 50, "distortion": {"k4": 0.01}, )") + kPose + "}", "cam.json",
+      64, 32);
   REQUIRE(fisheye.ok());
   CHECK(fisheye->fisheye().k4() == 0.01);
   CHECK(fisheye->width() == 64);
   CHECK(fisheye->height() == 32);
   const auto ortho = ParseCameraJson(
-      std::string(R"({"model": "orthographic", "width": 8, "height": 8, "ortho_scale": 2.5, )") + kPose + "}", "cam.json", 0, 0);
+      std::string(R"({"model": "orthographic", "width": 8, "height": 8, "ortho_scale": 2.5, )") + kPose + "}",
+      "cam.json", 0, 0);
   REQUIRE(ortho.ok());
   CHECK(ortho->orthographic().ortho_scale() == 2.5);
 }
 
 TEST_CASE("An unknown camera key is refused with the nearest known one") {
-  CHECK(ErrorOf(Pinhole(R"(, "camera_to_wrold": 1)")) == "cam.json: camera_to_wrold: unknown key; did you mean camera_to_world?");
+  CHECK(ErrorOf(Pinhole(R"(, "camera_to_wrold": 1)")) ==
+        "cam.json: camera_to_wrold: unknown key; did you mean camera_to_world?");
   CHECK(ErrorOf(Pinhole(R"(, "distortion": {"k11": 1})")) == "cam.json: distortion.k11: unknown key; did you mean k1?");
   CHECK_THAT(ErrorOf(Pinhole(R"(, "zzzzzzzzzz": 1)")), Catch::Contains("one of model, width"));
 }
@@ -79,8 +83,9 @@ TEST_CASE("Camera numbers that are not finite are named") {
     const std::string text = Pinhole(R"(, "cx": )" + value);
     CHECK(ErrorOf(text) == "cam.json: cx = " + value + ": must be a finite number");
   }
-  CHECK_THAT(ErrorOf(R"({"width": 8, "height": 8, "fx": 1, "fy": 1, "camera_to_world": [[1,0,0,0],[0,1,0,NaN],[0,0,1,0]]})"),
-             Catch::Contains("camera_to_world[1][3] = NaN"));
+  CHECK_THAT(
+      ErrorOf(R"({"width": 8, "height": 8, "fx": 1, "fy": 1, "camera_to_world": [[1,0,0,0],[0,1,0,NaN],[0,0,1,0]]})"),
+      Catch::Contains("camera_to_world[1][3] = NaN"));
   CHECK_THAT(ErrorOf(Pinhole(R"(, "cx": 1e999)")), Catch::Contains("cam.json"));
 }
 
@@ -95,7 +100,8 @@ TEST_CASE("Wrong types and values in a camera file are named with a remedy") {
   CHECK_THAT(ErrorOf(R"({"width": 8.5, "height": 8})"), Catch::Contains("width = 8.5: must be a whole number >= 1"));
   CHECK_THAT(ErrorOf(R"({"width": 0, "height": 8})"), Catch::Contains("width = 0"));
   CHECK_THAT(ErrorOf(Pinhole(R"(, "model": "pin")")), Catch::Contains("must be pinhole, fisheye or orthographic"));
-  CHECK_THAT(ErrorOf(Pinhole(R"(, "convention": "blender")")), Catch::Contains("convention = blender: must be opencv or opengl"));
+  CHECK_THAT(ErrorOf(Pinhole(R"(, "convention": "blender")")),
+             Catch::Contains("convention = blender: must be opencv or opengl"));
   CHECK_THAT(ErrorOf(Pinhole(R"(, "t_near": -1)")), Catch::Contains("t_near = -1: must be >= 0"));
   CHECK_THAT(ErrorOf(Pinhole(R"(, "t_near": 2, "t_far": 1)")), Catch::Contains("t_far = 1: must be > t_near = 2"));
   CHECK_THAT(ErrorOf(Pinhole(R"(, "ortho_scale": 1)")), Catch::Contains("ortho_scale = given"));
@@ -133,7 +139,8 @@ TEST_CASE("A transfer function is read, and its mistakes are named") {
     REQUIRE_FALSE(parsed.ok());
     return std::string(parsed.status().message());
   };
-  CHECK_THAT(error(R"({"density": [1, 1], "rgb": [[0,0,0],[1,1,1]]})"), Catch::Contains("density[1] = 1: must be > density[0] = 1"));
+  CHECK_THAT(error(R"({"density": [1, 1], "rgb": [[0,0,0],[1,1,1]]})"),
+             Catch::Contains("density[1] = 1: must be > density[0] = 1"));
   CHECK_THAT(error(R"({"density": [0], "rgb": [[0,0,0],[1,1,1]]})"), Catch::Contains("rgb = 2 colours: must be 1"));
   CHECK_THAT(error(R"({"density": [0], "rgb": [[0,0]]})"), Catch::Contains("rgb[0] = [0,0]: must be 3 numbers"));
   CHECK_THAT(error(R"({"density": [], "rgb": []})"), Catch::Contains("must be 1 to 256 knots"));

@@ -21,7 +21,8 @@ std::vector<CompletionNode> Tree() {
 
 // What bash offers after `words`, the last of which is being typed. A stand-in for dvrenctl lists two fields.
 std::string BashOffers(const std::string& words) {
-  const std::string script = (std::filesystem::temp_directory_path() / ("dvrenctl_completion_" + std::to_string(::getpid()))).string();
+  const std::string script =
+      (std::filesystem::temp_directory_path() / ("dvrenctl_completion_" + std::to_string(::getpid()))).string();
   std::ofstream(script) << BashCompletion(Tree()) << R"(
 dvrenctl() { echo smoke; echo bunny; }
 COMP_WORDS=()" << words << R"()
@@ -41,17 +42,21 @@ echo "${COMPREPLY[@]}"
 }
 
 bool ParsedBy(const std::string& shell, const std::string& script_text) {
-  const std::string script = (std::filesystem::temp_directory_path() / ("dvrenctl_script_" + std::to_string(::getpid()))).string();
+  const std::string script =
+      (std::filesystem::temp_directory_path() / ("dvrenctl_script_" + std::to_string(::getpid()))).string();
   std::ofstream(script) << script_text;
   const bool ok = std::system((shell + " -n " + script).c_str()) == 0;
   std::filesystem::remove(script);
   return ok;
 }
 
-TEST_CASE("The bash completion script is bash") { CHECK(ParsedBy("bash", BashCompletion(Tree()))); }
+TEST_CASE("The bash completion script is bash") {
+  CHECK(ParsedBy("bash", BashCompletion(Tree())));
+}
 
 TEST_CASE("The zsh and fish completion scripts are theirs, where those shells are") {
-  for (const auto& [shell, text] : {std::pair{"zsh", ZshCompletion(Tree())}, std::pair{"fish", FishCompletion(Tree())}}) {
+  for (const auto& [shell, text] :
+       {std::pair{"zsh", ZshCompletion(Tree())}, std::pair{"fish", FishCompletion(Tree())}}) {
     if (std::system((std::string("command -v ") + shell + " >/dev/null").c_str()) != 0) {
       WARN("skipped: there is no " << shell << " on this machine");
       continue;

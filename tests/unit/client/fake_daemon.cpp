@@ -33,7 +33,8 @@ float FakePixel(v1::Aov aov, int x, int y, int channel) {
 class FakeDaemon::Admin final : public v1::AdminService::Service {
  public:
   explicit Admin(FakeDaemon& daemon) : daemon_(daemon) {}
-  grpc::Status GetServerInfo(grpc::ServerContext* context, const v1::GetServerInfoRequest*, v1::ServerInfo* info) override {
+  grpc::Status GetServerInfo(grpc::ServerContext* context, const v1::GetServerInfoRequest*,
+                             v1::ServerInfo* info) override {
     const auto& metadata = context->client_metadata();
     const auto it = metadata.find("authorization");
     daemon_.authorization = it == metadata.end() ? "" : std::string(it->second.data(), it->second.size());
@@ -94,7 +95,8 @@ class FakeDaemon::Fields final : public v1::FieldService::Service {
   }
 
   grpc::Status GetUpload(grpc::ServerContext*, const v1::GetUploadRequest* request, v1::Upload* upload) override {
-    if (request->name() != "uploads/7" && request->name() != request_id_) return {grpc::StatusCode::NOT_FOUND, "no such upload"};
+    if (request->name() != "uploads/7" && request->name() != request_id_)
+      return {grpc::StatusCode::NOT_FOUND, "no such upload"};
     upload->set_name("uploads/7");
     upload->set_received_bytes(daemon_.uploaded.size());
     upload->set_total_bytes(total_);
@@ -107,7 +109,8 @@ class FakeDaemon::Fields final : public v1::FieldService::Service {
     return grpc::Status::OK;
   }
 
-  grpc::Status ListFields(grpc::ServerContext*, const v1::ListFieldsRequest* request, v1::ListFieldsResponse* page) override {
+  grpc::Status ListFields(grpc::ServerContext*, const v1::ListFieldsRequest* request,
+                          v1::ListFieldsResponse* page) override {
     const int first = request->page_token().empty() ? 0 : std::stoi(request->page_token());
     for (int i = first; i < first + 2 && i < 5; ++i) page->add_fields()->set_display_name(std::to_string(i));
     if (first + 2 < 5) page->set_next_page_token(std::to_string(first + 2));
@@ -147,7 +150,8 @@ class FakeDaemon::Renders final : public v1::RenderService::Service {
   explicit Renders(FakeDaemon& daemon) : daemon_(daemon) {}
 
   // Tiles of 3 x 2 pixels, the last first, so that order cannot matter.
-  grpc::Status Render(grpc::ServerContext*, const v1::RenderRequest* request, grpc::ServerWriter<v1::RenderResponse>* writer) override {
+  grpc::Status Render(grpc::ServerContext*, const v1::RenderRequest* request,
+                      grpc::ServerWriter<v1::RenderResponse>* writer) override {
     v1::RenderResponse response;
     v1::RenderHeader& header = *response.mutable_header();
     header.set_request_id("r-1");
@@ -170,7 +174,8 @@ class FakeDaemon::Renders final : public v1::RenderService::Service {
       v1::RenderTile& tile = *response.mutable_tile();
       tile.Clear();
       *tile.mutable_roi() = roi_of_tile;
-      for (const int aov : request->aovs()) AddImage(static_cast<v1::Aov>(aov), request->precision() == v1::PRECISION_F64, tile);
+      for (const int aov : request->aovs())
+        AddImage(static_cast<v1::Aov>(aov), request->precision() == v1::PRECISION_F64, tile);
       writer->Write(response);
     }
     response.mutable_summary()->mutable_stats()->set_rays(roi.width() * roi.height());
@@ -180,7 +185,8 @@ class FakeDaemon::Renders final : public v1::RenderService::Service {
   }
 
   // Opacity of a ray is its origin's x.
-  grpc::Status RenderRays(grpc::ServerContext*, const v1::RenderRaysRequest* request, v1::RenderRaysResponse* response) override {
+  grpc::Status RenderRays(grpc::ServerContext*, const v1::RenderRaysRequest* request,
+                          v1::RenderRaysResponse* response) override {
     const v1::Rays& rays = request->rays();
     const auto count = static_cast<std::size_t>(rays.origins().shape(0));
     daemon_.rays_per_request.push_back(static_cast<int>(count));
@@ -227,7 +233,9 @@ class FakeDaemon::Renders final : public v1::RenderService::Service {
 };
 
 FakeDaemon::FakeDaemon()
-    : admin_(std::make_unique<Admin>(*this)), fields_(std::make_unique<Fields>(*this)), renders_(std::make_unique<Renders>(*this)) {
+    : admin_(std::make_unique<Admin>(*this)),
+      fields_(std::make_unique<Fields>(*this)),
+      renders_(std::make_unique<Renders>(*this)) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   int port = 0;
@@ -239,6 +247,8 @@ FakeDaemon::FakeDaemon()
   endpoint_ = "127.0.0.1:" + std::to_string(port);
 }
 
-FakeDaemon::~FakeDaemon() { server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1)); }
+FakeDaemon::~FakeDaemon() {
+  server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));
+}
 
 }  // namespace dvren::testing

@@ -25,25 +25,25 @@ class FakeDaemon {
   [[nodiscard]] grpc::Server& server() { return *server_; }
 
   // ---- knobs, set before the call they are for
-  int cut_upload_after_chunks = -1;   // UNAVAILABLE after so many chunks, once
-  int cuts = 1;                       // how often
-  bool name_uploads = true;           // send the upload's name as metadata
-  bool corrupt_first_chunk = false;   // DATA_LOSS for the first chunk, once
-  bool busy_once = false;             // ABORTED for the first resume
-  int cut_download_after_chunks = -1; // likewise, once
-  bool damage_download = false;       // one byte of a chunk differs from its CRC
-  grpc::Status info_status;           // of GetServerInfo
-  int drop_tiles = 0;                 // leave so many tiles out
-  std::string request_id;             // sent as metadata with errors
+  int cut_upload_after_chunks = -1;    // UNAVAILABLE after so many chunks, once
+  int cuts = 1;                        // how often
+  bool name_uploads = true;            // send the upload's name as metadata
+  bool corrupt_first_chunk = false;    // DATA_LOSS for the first chunk, once
+  bool busy_once = false;              // ABORTED for the first resume
+  int cut_download_after_chunks = -1;  // likewise, once
+  bool damage_download = false;        // one byte of a chunk differs from its CRC
+  grpc::Status info_status;            // of GetServerInfo
+  int drop_tiles = 0;                  // leave so many tiles out
+  std::string request_id;              // sent as metadata with errors
 
   // ---- what was seen
-  std::string uploaded;                           // bytes of the finished upload
-  std::vector<v1::UploadHeader> headers;          // one per connection
-  std::vector<std::uint64_t> first_offsets;       // of each connection that sent a chunk
-  std::string authorization;                      // of the last GetServerInfo
-  std::vector<std::int64_t> ray_ids;              // of all RenderRays requests
+  std::string uploaded;                      // bytes of the finished upload
+  std::vector<v1::UploadHeader> headers;     // one per connection
+  std::vector<std::uint64_t> first_offsets;  // of each connection that sent a chunk
+  std::string authorization;                 // of the last GetServerInfo
+  std::vector<std::int64_t> ray_ids;         // of all RenderRays requests
   std::vector<int> rays_per_request;
-  v1::Field field;                                // of GetField and DownloadField
+  v1::Field field;  // of GetField and DownloadField
   std::string payload;
 
  private:

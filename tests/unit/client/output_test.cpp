@@ -46,7 +46,8 @@ TEST_CASE("YAML of a list, of lists of lists and of scalars stands alone") {
   CHECK(ToYaml(Value{{{"a", 1}}, {{"a", 2}}}) == "- a: 1\n- a: 2\n");
   CHECK(ToYaml(Value::array()) == "[]\n");
   CHECK(ToYaml(Value::array({1, 2})) == "[1, 2]\n");
-  CHECK(ToYaml(Value{{"m", Value::array({Value::array({1, 2}), Value::array({3, 4})})}}) == "m:\n  - [1, 2]\n  - [3, 4]\n");
+  CHECK(ToYaml(Value{{"m", Value::array({Value::array({1, 2}), Value::array({3, 4})})}}) ==
+        "m:\n  - [1, 2]\n  - [3, 4]\n");
   CHECK(ToYaml(Value("x")) == "x\n");
 }
 

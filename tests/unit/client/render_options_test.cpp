@@ -110,17 +110,22 @@ TEST_CASE("Wrong render options are named with value and remedy") {
   CHECK_THAT(with([](auto& o) { o.aov = "depht"; }), Catch::Contains("did you mean depth?"));
   CHECK_THAT(with([](auto& o) { o.precision = "f16"; }), Catch::Contains("must be f32 or f64"));
   CHECK_THAT(with([](auto& o) { o.orbit_frames = 0; }), Catch::Contains("--orbit-frames = 0"));
-  CHECK_THAT(with([](auto& o) { o.camera = "c.json", o.orbit = "1,2,3"; }), Catch::Contains("does not go with --camera"));
-  CHECK_THAT(with([](auto& o) { o.color = "1,1,1", o.transfer = "t.json"; }), Catch::Contains("does not go with --color"));
+  CHECK_THAT(with([](auto& o) { o.camera = "c.json", o.orbit = "1,2,3"; }),
+             Catch::Contains("does not go with --camera"));
+  CHECK_THAT(with([](auto& o) { o.color = "1,1,1", o.transfer = "t.json"; }),
+             Catch::Contains("does not go with --color"));
 }
 
 TEST_CASE("A file that cannot hold what was asked for is refused before the render") {
   CHECK(CheckImageFile("a.png", {v1::AOV_RGB}, 16).ok());
   CHECK(CheckImageFile("a.EXR", {v1::AOV_RGB, v1::AOV_DEPTH}, 0).ok());
-  CHECK_THAT(std::string(CheckImageFile("a.png", {v1::AOV_RGB, v1::AOV_DEPTH}, 0).message()), Catch::Contains("write .exr or .npz"));
-  CHECK_THAT(std::string(CheckImageFile("a.exr", {v1::AOV_RGB}, 16).message()), Catch::Contains("--bits = 16: is for .png"));
+  CHECK_THAT(std::string(CheckImageFile("a.png", {v1::AOV_RGB, v1::AOV_DEPTH}, 0).message()),
+             Catch::Contains("write .exr or .npz"));
+  CHECK_THAT(std::string(CheckImageFile("a.exr", {v1::AOV_RGB}, 16).message()),
+             Catch::Contains("--bits = 16: is for .png"));
   CHECK_THAT(std::string(CheckImageFile("a.png", {v1::AOV_RGB}, 12).message()), Catch::Contains("must be 8 or 16"));
-  CHECK_THAT(std::string(CheckImageFile("a.jpg", {v1::AOV_RGB}, 0).message()), Catch::Contains("must end in .png, .exr, .npy or .npz"));
+  CHECK_THAT(std::string(CheckImageFile("a.jpg", {v1::AOV_RGB}, 0).message()),
+             Catch::Contains("must end in .png, .exr, .npy or .npz"));
 }
 
 }  // namespace

@@ -136,7 +136,8 @@ TEST_CASE("Rays of unequal number are refused") {
   FakeDaemon daemon;
   const Client client = Connected(daemon);
   const std::vector<float> six(6), five(5), three(3);
-  const auto code = [&](std::span<const float> origins, std::span<const float> directions, std::span<const float> near) {
+  const auto code = [&](std::span<const float> origins, std::span<const float> directions,
+                        std::span<const float> near) {
     RaysView rays;
     rays.origins = origins;
     rays.directions = directions;

@@ -20,7 +20,9 @@ std::string Bytes(std::size_t count) {
   return bytes;
 }
 
-std::span<const std::byte> AsBytes(const std::string& text) { return std::as_bytes(std::span<const char>(text)); }
+std::span<const std::byte> AsBytes(const std::string& text) {
+  return std::as_bytes(std::span<const char>(text));
+}
 
 Client Connected(const FakeDaemon& daemon) {
   auto client = Client::Connect(daemon.endpoint());
@@ -138,7 +140,8 @@ TEST_CASE("A grid says its shape, and a shape that does not fit is refused") {
   CHECK(options.dense_grid().dtype() == v1::DTYPE_F32);
   REQUIRE(options.dense_grid().shape_size() == 4);
   CHECK(options.dense_grid().shape(1) == 3);
-  for (const std::array<std::int64_t, 4> shape : {std::array<std::int64_t, 4>{2, 3, 4, 2}, {0, 3, 4, 1}, {-2, -3, 4, 1}, {5, 1, 1, 1}}) {
+  for (const std::array<std::int64_t, 4> shape :
+       {std::array<std::int64_t, 4>{2, 3, 4, 2}, {0, 3, 4, 1}, {-2, -3, 4, 1}, {5, 1, 1, 1}}) {
     CHECK(client.UploadGrid(values, shape, Quick()).status().code() == absl::StatusCode::kInvalidArgument);
   }
 }

@@ -149,6 +149,27 @@ TEST_CASE("A file that declares more than there is room for does not take the ro
   CHECK(Refused(ImportVolume(request, scratch.path()).status(), StatusCode::kResourceExhausted, {"bomb.npz", "268435456"}));
 }
 
+#if !defined(__SANITIZE_ADDRESS__)  // the sanitizer's own memory cannot live within the limit
+TEST_CASE("A parser that asks for more than its memory is stopped and named") {
+  const TempFolder folder, scratch;
+  WriteBlockVdb(folder / "a.vdb");
+  std::string bytes = ReadBytes(folder / "a.vdb");
+  // The length of a metadata string, 10 bytes, becomes nearly 4 GiB, which OpenVDB then allocates.
+  const std::size_t at = bytes.find(std::string("\x0a\0\0\0fog volume", 14));
+  REQUIRE(at != std::string::npos);
+  bytes.replace(at, 4, std::string("\xf0\xff\xff\xff"));
+  WriteBytes(folder / "a.vdb", bytes);
+  ImportRequest request;
+  request.path = folder / "a.vdb";
+  request.source_name = std::string("cloud.vdb");
+  request.worker_path = DVREN_BIN_DIR "/dvren-parse";
+  request.max_bytes = std::uint64_t{64} << 20;
+  CHECK(Refused(ImportVolume(request, scratch.path()).status(), StatusCode::kInvalidArgument,
+                {"cloud.vdb: not a readable VDB: parser ran out of its 960 MiB"}));
+  CHECK(scratch.Names().empty());
+}
+#endif
+
 TEST_CASE("A full scratch disk is RESOURCE_EXHAUSTED") {
   // A file system of 64 KiB, where this process may mount one.
   const TempFolder folder, scratch;

@@ -7,8 +7,9 @@
 //   auto frame = client->Render(request);   // 1024 x 1024 from the default orbit
 //   const auto& rgb = frame->images.at(dvren::v1::AOV_RGB);
 //
-// Every method gives UNAVAILABLE when the daemon cannot be reached, DEADLINE_EXCEEDED after ConnectOptions::call_timeout,
-// UNAUTHENTICATED or PERMISSION_DENIED for a token that does not do, and else what the daemon answers.
+// Every method gives UNAVAILABLE when the daemon cannot be reached, DEADLINE_EXCEEDED after
+// ConnectOptions::call_timeout, UNAUTHENTICATED or PERMISSION_DENIED for a token that does not do, and else what the
+// daemon answers.
 #pragma once
 
 #include <cstddef>
@@ -33,7 +34,8 @@ enum class Serving { kUnknown = 0, kServing = 1, kNotServing = 2 };  // numbers 
 
 class Client {
  public:
-  // `endpoint` is "host:port" or "unix:/path". Waits until the daemon answers; UNAVAILABLE at once where nobody listens.
+  // `endpoint` is "host:port" or "unix:/path". Waits until the daemon answers; UNAVAILABLE at once where nobody
+  // listens.
   [[nodiscard]] static absl::StatusOr<Client> Connect(const std::string& endpoint, ConnectOptions options = {});
 
   [[nodiscard]] absl::StatusOr<v1::ServerInfo> ServerInfo() const;
@@ -47,7 +49,8 @@ class Client {
   // daemon stopped. NOT_FOUND when the file is missing, ALREADY_EXISTS for a taken display name.
   [[nodiscard]] absl::StatusOr<v1::Field> UploadFile(const std::string& path, const UploadOptions& options) const;
   // The same for bytes in memory: options.import.format says what they are (RAW: options.import.dense_grid).
-  [[nodiscard]] absl::StatusOr<v1::Field> UploadBytes(std::span<const std::byte> bytes, const UploadOptions& options) const;
+  [[nodiscard]] absl::StatusOr<v1::Field> UploadBytes(std::span<const std::byte> bytes,
+                                                      const UploadOptions& options) const;
   // Values in C order (nz, ny, nx, channels), f32. options.import.dense_grid carries box, interp and border.
   [[nodiscard]] absl::StatusOr<v1::Field> UploadGrid(std::span<const float> values, std::array<std::int64_t, 4> shape,
                                                      UploadOptions options) const;
@@ -61,21 +64,24 @@ class Client {
                                                                   const std::string& order_by = "") const;
   // ABORTED when `expected_version` (0: any) is not the current one.
   [[nodiscard]] absl::Status DeleteField(const std::string& name, std::uint64_t expected_version = 0) const;
-  // Writes the field to `path`: .nvdb for a NanoVDB field, .npy for a dense grid, .vdb for either (of one channel), .raw for
-  // the bare payload.
-  // Other extensions are INVALID_ARGUMENT, before anything is fetched. The file appears whole or not at all.
+  // Writes the field to `path`: .nvdb for a NanoVDB field, .npy for a dense grid, .vdb for either (of one channel),
+  // .raw for the bare payload. Other extensions are INVALID_ARGUMENT, before anything is fetched. The file appears
+  // whole or not at all.
   [[nodiscard]] absl::StatusOr<v1::Field> DownloadField(const std::string& name, const std::string& path,
                                                         const DownloadOptions& options = {}) const;
 
   // Renders into memory of the caller's. The AOVs asked for are those of `targets`; request.aovs must be empty or the
-  // same. INVALID_ARGUMENT when a buffer's size is not that of the ROI. `progress` counts pixels, called after each tile.
+  // same. INVALID_ARGUMENT when a buffer's size is not that of the ROI. `progress` counts pixels, called after each
+  // tile.
   [[nodiscard]] absl::StatusOr<RenderReport> RenderInto(v1::RenderRequest request, std::span<const AovBuffer> targets,
                                                         const Progress& progress = {}) const;
   // The same into images of the right size.
-  [[nodiscard]] absl::StatusOr<RenderedFrame> Render(const v1::RenderRequest& request, const Progress& progress = {}) const;
+  [[nodiscard]] absl::StatusOr<RenderedFrame> Render(const v1::RenderRequest& request,
+                                                     const Progress& progress = {}) const;
   // Any number of rays, in requests of up to 64 Ki rays that give the same bits as one. `request.rays` must be absent.
   // With precision F64 the rays are widened and the values narrowed again.
-  [[nodiscard]] absl::StatusOr<RenderedRays> RenderRays(const v1::RenderRaysRequest& request, const RaysView& rays) const;
+  [[nodiscard]] absl::StatusOr<RenderedRays> RenderRays(const v1::RenderRaysRequest& request,
+                                                        const RaysView& rays) const;
 
  private:
   explicit Client(std::shared_ptr<Connection> connection) : connection_(std::move(connection)) {}

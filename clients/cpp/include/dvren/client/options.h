@@ -15,11 +15,11 @@ struct TlsOptions {
 };
 
 struct ConnectOptions {
-  std::string token;   // sent as "authorization: Bearer <token>"; empty: none
-  bool tls = false;                               // TLS with the system's authorities
+  std::string token;  // sent as "authorization: Bearer <token>"; empty: none
+  bool tls = false;   // TLS with the system's authorities
   TlsOptions tls_files;
   std::chrono::milliseconds connect_timeout{5000};  // how long Connect waits for the daemon to answer
-  std::chrono::milliseconds call_timeout{0};      // deadline of a whole call, streams and resumes included; 0: none
+  std::chrono::milliseconds call_timeout{0};        // deadline of a whole call, streams and resumes included; 0: none
 };
 
 // Called from the calling thread as a transfer or a render goes on; `done` grows up to `total`. Units: bytes or pixels.

@@ -38,11 +38,11 @@ struct RenderedFrame {
 
 // Rays in world space. `directions` have unit length. Empty spans take the defaults.
 struct RaysView {
-  std::span<const float> origins;         // (N, 3)
-  std::span<const float> directions;      // (N, 3)
-  std::span<const float> t_near;          // (N); empty: 0
-  std::span<const float> t_far;           // (N); empty: infinity
-  std::span<const std::int64_t> ids;      // (N), keys of stratified sampling; empty: the index
+  std::span<const float> origins;     // (N, 3)
+  std::span<const float> directions;  // (N, 3)
+  std::span<const float> t_near;      // (N); empty: 0
+  std::span<const float> t_far;       // (N); empty: infinity
+  std::span<const std::int64_t> ids;  // (N), keys of stratified sampling; empty: the index
 };
 
 struct RenderedRays {
