@@ -3,6 +3,7 @@
 
 #include <new>
 
+#include "abi/float_environment.h"
 #include "hotpath/hp.h"
 
 namespace hp {
@@ -11,10 +12,11 @@ namespace hp {
 [[gnu::format(printf, 2, 3)]] hp_status Fail(hp_status status, const char* format, ...);
 void ClearError();
 
-// No exception crosses the ABI.
+// No exception crosses the ABI, and nobody's rounding mode comes in.
 template <class Fn>
 hp_status Guard(Fn fn) {
   ClearError();
+  const FloatEnvironment environment;
   try {
     return fn();
   } catch (const std::bad_alloc&) {

@@ -15,9 +15,12 @@ hp_status BuildNanoVdb(hp_stream*, const hp_nanovdb_desc&, hp_field**) {
 
 #include <nanovdb/NanoVDB.h>
 
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <map>
+#include <unordered_set>
 
 #include "abi/affine.h"
 #include "fields/nanovdb_view.h"
@@ -84,10 +87,7 @@ class Builder {
                nodes[0], nodes[1], nodes[2], static_cast<long long>(kMaxNodes));
     node_table.assign(static_cast<size_t>(nodes[0]) * nodes[1] * nodes[2], 0);
     sources_.push_back({nullptr, background_});
-    blocks_.resize(4096, 0);  // node 0: background everywhere
-    if (background_ != 0) {
-      for (auto& node : node_table) node = NewNode();
-    }
+    NewNode(true);  // node 0: background everywhere
     for (uint32_t i = 0; i < root->mTableSize; ++i) {
       const Root::Tile* tile = nullptr;
       const uint64_t tile_at = root_at + sizeof(Root) + uint64_t{i} * sizeof(Root::Tile);
@@ -142,15 +142,27 @@ class Builder {
     }
     return &node_table[(static_cast<size_t>(n[2]) * nodes[1] + n[1]) * nodes[0] + n[0]];
   }
-  int32_t NewNode() {
+  int32_t NewNode(bool uniform) {
     blocks_.resize(blocks_.size() + 4096, 0);
-    return static_cast<int32_t>(blocks_.size() / 4096 - 1);
+    uniform_.push_back(uniform);
+    return static_cast<int32_t>(uniform_.size() - 1);
   }
-  // A region of one value, `size` voxels wide, 128 or 4096.
+  // A tree has one node at a place, and is in one place: else a small blob could unfold into a large volume.
+  hp_status Place(int32_t* entry, int32_t node, const nanovdb::Coord& at) {
+    HP_REQUIRE(*entry == 0, "nanovdb_desc.blob: two nodes at voxel (%d, %d, %d)", at[0], at[1], at[2]);
+    *entry = node;
+    return HP_STATUS_OK;
+  }
+  hp_status FirstUse(uint64_t offset, const char* what) {
+    HP_REQUIRE(used_.insert(offset).second, "nanovdb_desc.blob: the %s at byte %llu is used twice", what,
+               static_cast<unsigned long long>(offset));
+    return HP_STATUS_OK;
+  }
+  // A region of one value, `size` voxels wide, 128 or 4096. Its nodes share one table.
   hp_status FillNodes(const nanovdb::Coord& at, int size, float value) {
     if (value == background_) return HP_STATUS_OK;
     HP_RETURN_IF_ERROR(CheckValue(value, at[0], at[1], at[2]));
-    int32_t source = 0;
+    int32_t node = 0;
     int64_t from[3], to[3];
     for (int i = 0; i < 3; ++i) {
       from[i] = std::max<int64_t>((int64_t{at[i]} - origin[i]) >> 7, 0);
@@ -159,13 +171,12 @@ class Builder {
     for (int64_t z = from[2]; z < to[2]; ++z) {
       for (int64_t y = from[1]; y < to[1]; ++y) {
         for (int64_t x = from[0]; x < to[0]; ++x) {
-          if (source == 0) {
-            source = static_cast<int32_t>(sources_.size());
+          if (node == 0) {
+            node = NewNode(true);
+            std::fill_n(blocks_.end() - 4096, 4096, static_cast<int32_t>(sources_.size()));
             sources_.push_back({nullptr, value});
           }
-          int32_t& node = node_table[(static_cast<size_t>(z) * nodes[1] + y) * nodes[0] + x];
-          if (node == 0) node = NewNode();
-          std::fill_n(blocks_.begin() + int64_t{node} * 4096, 4096, source);
+          HP_RETURN_IF_ERROR(Place(&node_table[(static_cast<size_t>(z) * nodes[1] + y) * nodes[0] + x], node, at));
         }
       }
     }
@@ -176,6 +187,7 @@ class Builder {
     uint64_t at = 0;
     const Upper* upper = nullptr;
     HP_RETURN_IF_ERROR(Child(root_at, offset, &at, &upper, "upper node"));
+    HP_RETURN_IF_ERROR(FirstUse(at, "upper node"));
     for (uint32_t n = 0; n < 32768; ++n) {
       const nanovdb::Coord where(origin_of[0] + static_cast<int>(n >> 10) * 128,
                                  origin_of[1] + static_cast<int>((n >> 5) & 31) * 128,
@@ -194,8 +206,9 @@ class Builder {
     uint64_t at = 0;
     const Lower* lower = nullptr;
     HP_RETURN_IF_ERROR(Child(upper_at, offset, &at, &lower, "lower node"));
-    int32_t& node = *NodeAt(where);
-    if (node == 0) node = NewNode();
+    HP_RETURN_IF_ERROR(FirstUse(at, "lower node"));
+    const int32_t node = NewNode(false);
+    HP_RETURN_IF_ERROR(Place(NodeAt(where), node, where));
     for (uint32_t n = 0; n < 4096; ++n) {
       const int bx = static_cast<int>(n >> 8), by = static_cast<int>((n >> 4) & 15), bz = static_cast<int>(n & 15);
       Source source{nullptr, 0};
@@ -203,6 +216,7 @@ class Builder {
         uint64_t leaf_at = 0;
         const Leaf* leaf = nullptr;
         HP_RETURN_IF_ERROR(Child(at, lower->mTable[n].child, &leaf_at, &leaf, "leaf"));
+        HP_RETURN_IF_ERROR(FirstUse(leaf_at, "leaf"));
         for (int i = 0; i < 512; ++i) {
           HP_RETURN_IF_ERROR(CheckValue(leaf->mValues[i], where[0] + 8 * bx + (i >> 6),
                                         where[1] + 8 * by + ((i >> 3) & 7), where[2] + 8 * bz + (i & 7)));
@@ -220,19 +234,37 @@ class Builder {
     return HP_STATUS_OK;
   }
 
-  // Source of the block at block coordinates of the table; background beyond it.
-  const Source& BlockSource(int x, int y, int z) const {
-    if (x < 0 || y < 0 || z < 0 || x >= nodes[0] * 16 || y >= nodes[1] * 16 || z >= nodes[2] * 16) return sources_[0];
-    const int32_t node = node_table[(static_cast<size_t>(z >> 4) * nodes[1] + (y >> 4)) * nodes[0] + (x >> 4)];
-    return sources_[blocks_[size_t(node) * 4096 + static_cast<size_t>((z & 15) << 8 | (y & 15) << 4 | (x & 15))]];
+  // Sources of a block and of its upper neighbours, index dx + 2 dy + 4 dz: what its brick is made of.
+  using Neighbours = std::array<int32_t, 8>;
+
+  // Node at node coordinates of the table; background beyond it.
+  int32_t NodeOf(int x, int y, int z) const {
+    if (x < 0 || y < 0 || z < 0 || x >= nodes[0] || y >= nodes[1] || z >= nodes[2]) return 0;
+    return node_table[(static_cast<size_t>(z) * nodes[1] + y) * nodes[0] + x];
+  }
+  Neighbours NodesAt(int x, int y, int z) const {
+    Neighbours n;
+    for (int c = 0; c < 8; ++c) n[static_cast<size_t>(c)] = NodeOf(x + (c & 1), y + (c >> 1 & 1), z + (c >> 2));
+    return n;
+  }
+  // Of block (bx, by, bz), 0 … 15, of the first of `at`.
+  Neighbours SourcesAt(const Neighbours& at, int bx, int by, int bz) const {
+    Neighbours n;
+    for (int c = 0; c < 8; ++c) {
+      const int x = bx + (c & 1), y = by + (c >> 1 & 1), z = bz + (c >> 2);
+      const int32_t node = at[static_cast<size_t>(x >> 4 | (y >> 4) << 1 | (z >> 4) << 2)];
+      n[static_cast<size_t>(c)] =
+          blocks_[static_cast<size_t>(node) * 4096 + static_cast<size_t>((z & 15) << 8 | (y & 15) << 4 | (x & 15))];
+    }
+    return n;
   }
 
   // Values 0 … 8 in each axis of the block, x fastest. False when all are 0.
-  bool FillBrick(int bx, int by, int bz, float* brick) const {
+  bool FillBrick(const Neighbours& at, float* brick) const {
     bool any = false;
     for (int corner = 0; corner < 8; ++corner) {
       const int dx = corner & 1, dy = corner >> 1 & 1, dz = corner >> 2;
-      const Source& s = BlockSource(bx + dx, by + dy, bz + dz);
+      const Source& s = sources_[static_cast<size_t>(at[static_cast<size_t>(corner)])];
       if (!s.leaf && s.value == 0) continue;
       for (int z = 8 * dz; z < (dz ? 9 : 8); ++z) {
         for (int y = 8 * dy; y < (dy ? 9 : 8); ++y) {
@@ -247,40 +279,65 @@ class Builder {
     return any;
   }
 
+  // The brick of a block, 0 when its interpolation support is all 0. Blocks made of the same tiles share one.
+  hp_status BrickOf(const Neighbours& at, int32_t* out) {
+    bool tiles = true, zero = true;
+    for (int32_t source : at) {
+      const Source& s = sources_[static_cast<size_t>(source)];
+      tiles = tiles && !s.leaf;
+      zero = zero && !s.leaf && s.value == 0;
+    }
+    *out = 0;
+    if (zero) return HP_STATUS_OK;
+    if (tiles) {
+      if (const auto it = tile_bricks_.find(at); it != tile_bricks_.end()) {
+        *out = it->second;
+        return HP_STATUS_OK;
+      }
+    }
+    std::array<float, kBrickValues> brick{};
+    if (!FillBrick(at, brick.data())) return HP_STATUS_OK;
+    const int64_t index = static_cast<int64_t>(bricks.size()) / kBrickValues;
+    HP_REQUIRE((index + 1) * kBrickValues < (int64_t{1} << 31),
+               "nanovdb_desc.blob: more than %lld leaves; crop the volume", static_cast<long long>(index));
+    bricks.insert(bricks.end(), brick.begin(), brick.end());
+    *out = static_cast<int32_t>(index);
+    if (tiles) tile_bricks_.emplace(at, *out);
+    return HP_STATUS_OK;
+  }
+
+  // A block has values when it, or a block above it in x, y or z, has.
   hp_status BuildBricks() {
-    // A block needs a brick when it, or a block above it in x, y or z, has values: first give every such node a table.
     std::vector<int32_t> nodes_out(node_table.size(), 0);
     leaf_table.assign(4096, 0);
     bricks.assign(kBrickValues, 0.0f);
-    std::vector<float> brick(kBrickValues);
+    std::map<Neighbours, int32_t> uniform_tables;  // nodes of tiles alone share their tables
     for (int nz = 0; nz < nodes[2]; ++nz) {
       for (int ny = 0; ny < nodes[1]; ++ny) {
         for (int nx = 0; nx < nodes[0]; ++nx) {
-          bool near = false;
-          for (int corner = 0; corner < 8; ++corner) {
-            const int x = nx + (corner & 1), y = ny + (corner >> 1 & 1), z = nz + (corner >> 2);
-            if (x < nodes[0] && y < nodes[1] && z < nodes[2]) {
-              near |= node_table[(static_cast<size_t>(z) * nodes[1] + y) * nodes[0] + x] != 0;
+          const Neighbours at = NodesAt(nx, ny, nz);
+          if (background_ == 0 && at == Neighbours{}) continue;
+          int32_t& out = nodes_out[(static_cast<size_t>(nz) * nodes[1] + ny) * nodes[0] + nx];
+          bool uniform = true;
+          for (int32_t node : at) uniform = uniform && uniform_[static_cast<size_t>(node)];
+          if (uniform) {
+            if (const auto it = uniform_tables.find(at); it != uniform_tables.end()) {
+              out = it->second;
+              continue;
             }
           }
-          if (!near) continue;
-          std::vector<int32_t> table(4096, 0);
+          std::array<int32_t, 4096> table;
           bool used = false;
           for (int b = 0; b < 4096; ++b) {
-            const int bx = nx * 16 + (b & 15), by = ny * 16 + (b >> 4 & 15), bz = nz * 16 + (b >> 8);
-            std::fill(brick.begin(), brick.end(), 0.0f);
-            if (!FillBrick(bx, by, bz, brick.data())) continue;
-            const int64_t index = static_cast<int64_t>(bricks.size()) / kBrickValues;
-            HP_REQUIRE((index + 1) * kBrickValues < (int64_t{1} << 31),
-                       "nanovdb_desc.blob: more than %lld leaves; crop the volume", static_cast<long long>(index));
-            table[b] = static_cast<int32_t>(index);
-            bricks.insert(bricks.end(), brick.begin(), brick.end());
-            used = true;
+            int32_t& brick = table[static_cast<size_t>(b)];
+            HP_RETURN_IF_ERROR(BrickOf(SourcesAt(at, b & 15, b >> 4 & 15, b >> 8), &brick));
+            used = used || brick != 0;
           }
-          if (!used) continue;
-          nodes_out[(static_cast<size_t>(nz) * nodes[1] + ny) * nodes[0] + nx] =
-              static_cast<int32_t>(leaf_table.size() / 4096);
-          leaf_table.insert(leaf_table.end(), table.begin(), table.end());
+          if (used) {
+            out = static_cast<int32_t>(leaf_table.size() / 4096);
+            leaf_table.insert(leaf_table.end(), table.begin(), table.end());
+          }
+          if (uniform) uniform_tables.emplace(at, out);
         }
       }
     }
@@ -291,8 +348,11 @@ class Builder {
   const char* blob_;
   size_t bytes_;
   float background_ = 0;
-  std::vector<Source> sources_;  // 0 = background
-  std::vector<int32_t> blocks_;  // per node 4096 indices into sources_
+  std::vector<Source> sources_;        // 0 = background
+  std::vector<int32_t> blocks_;        // per node 4096 indices into sources_
+  std::vector<bool> uniform_;          // per node: all of one tile
+  std::unordered_set<uint64_t> used_;  // offsets of nodes that have their place
+  std::map<Neighbours, int32_t> tile_bricks_;
 };
 
 }  // namespace

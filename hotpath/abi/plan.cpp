@@ -3,7 +3,9 @@
 
 #include "abi/affine.h"
 #include "abi/error.h"
+#include "abi/lens_fold.h"
 #include "abi/objects.h"
+#include "abi/single.h"
 
 using hp::Fail;
 using hp::Guard;
@@ -12,6 +14,36 @@ namespace {
 
 constexpr int32_t kMaxEdge = 32768, kDefaultTile = 16, kMaxTile = 1024;
 constexpr int64_t kMaxSteps = int64_t{1} << 24;
+
+// What f32 arithmetic can hold of a camera: ray directions are squared on the way.
+hp_status CheckSingleCamera(const hp_camera& c) {
+  using hp::FitsSingle;
+  const double kLargest = 1e15;
+  HP_REQUIRE(FitsSingle(c.t_near), "camera.t_near = %g: too large for f32; use f64", c.t_near);
+  for (int i = 0; i < 12; ++i) {
+    HP_REQUIRE(FitsSingle(c.camera_to_world.m[i]), "camera.camera_to_world[%d] = %g: too large for f32; use f64", i,
+               c.camera_to_world.m[i]);
+  }
+  for (int i = 0; i < 3; ++i) {
+    const double* m = c.camera_to_world.m;
+    const double length = std::hypot(m[i], m[4 + i], m[8 + i]);
+    HP_REQUIRE(
+        length >= 1 / kLargest && length <= kLargest,
+        "camera.camera_to_world column %d has length %g: must be within 1e-15 to 1e15 in f32; use f64, or a rotation",
+        i, length);
+  }
+  if (c.model == HP_CAMERA_ORTHOGRAPHIC) {
+    HP_REQUIRE(c.ortho_scale < kLargest, "camera.ortho_scale = %g: must be below 1e15 in f32; use f64", c.ortho_scale);
+    return HP_STATUS_OK;
+  }
+  const double u = std::fmax(std::fabs(c.cx), std::fabs(c.width - c.cx)) / c.fx;
+  const double v = std::fmax(std::fabs(c.cy), std::fabs(c.height - c.cy)) / c.fy;
+  HP_REQUIRE(u <= kLargest, "camera.fx = %g, cx = %g: the image reaches %g from the axis; must be below 1e15 in f32",
+             c.fx, c.cx, u);
+  HP_REQUIRE(v <= kLargest, "camera.fy = %g, cy = %g: the image reaches %g from the axis; must be below 1e15 in f32",
+             c.fy, c.cy, v);
+  return HP_STATUS_OK;
+}
 
 hp_status CheckCamera(const hp_camera& c, hp::CameraArgs* out) {
   HP_REQUIRE(c.struct_size == sizeof c, "camera.struct_size = %u: must be %zu (use HP_INIT)", c.struct_size, sizeof c);
@@ -44,6 +76,7 @@ hp_status CheckCamera(const hp_camera& c, hp::CameraArgs* out) {
   out->cx = c.cx;
   out->cy = c.cy;
   for (int i = 0; i < 5; ++i) out->distortion[i] = orthographic ? 0 : c.distortion[i];
+  out->fold = hp::LensFold(c.model, out->distortion);
   out->ortho_scale = c.ortho_scale;
   for (int i = 0; i < 12; ++i) out->camera_to_world[i] = c.camera_to_world.m[i];
   out->t_near = c.t_near;
@@ -62,8 +95,12 @@ hp_status hp_plan_create(hp_ctx* ctx, const hp_plan_desc* desc, hp_plan** out) {
     auto plan = std::make_unique<hp_plan>();
     plan->ctx = ctx;
     hp::PlanArgs& a = plan->args;
+    HP_REQUIRE(desc->precision == HP_PRECISION_F32 || desc->precision == HP_PRECISION_F64,
+               "plan.precision = %d: must be f32 or f64", desc->precision);
+    const bool single = desc->precision == HP_PRECISION_F32;
     if (desc->camera) {
       HP_RETURN_IF_ERROR(CheckCamera(*desc->camera, &a.camera));
+      if (single) HP_RETURN_IF_ERROR(CheckSingleCamera(*desc->camera));
       a.has_camera = 1;
     }
     HP_REQUIRE(desc->sampling == HP_SAMPLING_FIXED || desc->sampling == HP_SAMPLING_STRATIFIED,
@@ -76,14 +113,14 @@ hp_status hp_plan_create(hp_ctx* ctx, const hp_plan_desc* desc, hp_plan** out) {
     for (int i = 0; i < 3; ++i) {
       HP_REQUIRE(std::isfinite(desc->background[i]), "plan.background[%d] = %g: must be finite", i,
                  desc->background[i]);
+      HP_REQUIRE(!single || hp::FitsSingle(desc->background[i]), "plan.background[%d] = %g: too large for f32; use f64",
+                 i, desc->background[i]);
       a.background[i] = desc->background[i];
     }
-    HP_REQUIRE(desc->precision == HP_PRECISION_F32 || desc->precision == HP_PRECISION_F64,
-               "plan.precision = %d: must be f32 or f64", desc->precision);
     HP_REQUIRE(desc->tile >= 0 && desc->tile <= kMaxTile, "plan.tile = %d: must be 0 (default) to %d", desc->tile,
                kMaxTile);
     // float(dt) must be a usable step in the plan's precision.
-    HP_REQUIRE(desc->precision == HP_PRECISION_F64 || (static_cast<float>(desc->dt) > 1e-30f && desc->dt < 1e30),
+    HP_REQUIRE(!single || (static_cast<float>(desc->dt) > 1e-30f && desc->dt < 1e30),
                "plan.dt = %g: must be within 1e-30 to 1e30 in f32", desc->dt);
     a.sampler = desc->sampling - HP_SAMPLING_FIXED;
     a.dt = desc->dt;

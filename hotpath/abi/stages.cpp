@@ -5,6 +5,7 @@
 #include "abi/affine.h"
 #include "abi/error.h"
 #include "abi/objects.h"
+#include "abi/single.h"
 
 namespace hp {
 namespace {
@@ -72,7 +73,36 @@ hp_status CheckRoi(const hp_plan& plan, hp_roi roi) {
   return HP_STATUS_OK;
 }
 
-hp_status CheckInstances(const hp_stream& stream, const hp_instance* instances, int32_t count, const PlanArgs& plan,
+// f32 kernels: everything that reaches them must be a number there.
+hp_status CheckSingleInstance(const hp_instance& in, const FieldArgs& field) {
+  HP_REQUIRE(FitsSingle(in.sigma_scale), "instances[0].sigma_scale = %g: too large for f32; use f64", in.sigma_scale);
+  for (int i = 0; i < 12; ++i) {
+    HP_REQUIRE(FitsSingle(field.world_to_grid[i]),
+               "instances[0].object_to_world: world to grid has an entry %g, too large for f32; use f64 or another "
+               "unit of length",
+               field.world_to_grid[i]);
+  }
+  for (int i = 0; i < 3; ++i) {
+    HP_REQUIRE(FitsSingle(in.color[i]), "instances[0].color[%d] = %g: too large for f32; use f64", i, in.color[i]);
+  }
+  for (int i = 0; i < in.knot_count; ++i) {
+    HP_REQUIRE(FitsSingle(in.knot_density[i]), "instances[0].knot_density[%d] = %g: too large for f32; use f64", i,
+               in.knot_density[i]);
+    for (int c = 0; c < 3; ++c) {
+      HP_REQUIRE(FitsSingle(in.knot_rgb[3 * i + c]), "instances[0].knot_rgb[%d] = %g: too large for f32; use f64",
+                 3 * i + c, in.knot_rgb[3 * i + c]);
+    }
+    if (i == 0) continue;
+    const double gap = in.knot_density[i] - in.knot_density[i - 1];
+    HP_REQUIRE(
+        static_cast<float>(in.knot_density[i]) > static_cast<float>(in.knot_density[i - 1]) && FitsSingle(1 / gap),
+        "instances[0].knot_density[%d] = %g: f32 cannot tell it from the one before; move them apart or use f64", i,
+        in.knot_density[i]);
+  }
+  return HP_STATUS_OK;
+}
+
+hp_status CheckInstances(const hp_stream& stream, const hp_instance* instances, int32_t count, const hp_plan& plan,
                          bool need_pointwise, Job* job) {
   HP_REQUIRE(instances && count >= 1, "instances: at least one is required");
   if (count > 1)
@@ -115,10 +145,7 @@ hp_status CheckInstances(const hp_stream& stream, const hp_instance* instances, 
     }
   }
   job->color.knots = in.knot_count;
-  if (job->field.unbounded && plan.has_camera) {
-    HP_REQUIRE(std::isfinite(plan.camera.t_far), "camera.t_far = inf: must be finite for a field with border clamp");
-  }
-  return HP_STATUS_OK;
+  return plan.precision == HP_PRECISION_F32 ? CheckSingleInstance(in, job->field) : HP_STATUS_OK;
 }
 
 hp_status CheckStream(const hp_stream* stream, const hp_plan* plan) {
@@ -214,7 +241,7 @@ hp_status hp_samp_max_count(hp_stream* stream, const hp_plan* plan, const hp_ins
     Job job;
     job.plan = plan->args;
     HP_RETURN_IF_ERROR(CheckRays(*plan, *rays, &job.rays));
-    HP_RETURN_IF_ERROR(CheckInstances(*stream, instances, instance_count, plan->args, false, &job));
+    HP_RETURN_IF_ERROR(CheckInstances(*stream, instances, instance_count, *plan, false, &job));
     return stream->ctx->backend->MaxCount(stream->handle, plan->precision, job, out);
   });
 }
@@ -232,7 +259,7 @@ hp_status hp_samp(hp_stream* stream, const hp_plan* plan, const hp_instance* ins
     int64_t* count;
     job.plan = plan->args;
     HP_RETURN_IF_ERROR(CheckRays(*plan, *rays, &job.rays));
-    HP_RETURN_IF_ERROR(CheckInstances(*stream, instances, instance_count, plan->args, true, &job));
+    HP_RETURN_IF_ERROR(CheckInstances(*stream, instances, instance_count, *plan, true, &job));
     HP_RETURN_IF_ERROR(CheckSamples(*plan, out, job.rays.count, &job.samples));
     HP_RETURN_IF_ERROR(CheckCounters(counters, &count));
     int64_t needed = 0;
@@ -319,7 +346,9 @@ hp_status hp_samp_int_fused(hp_stream* stream, const hp_plan* plan, const hp_ins
       job.roi = roi;
       HP_RETURN_IF_ERROR(CheckImage(*plan, out, roi.height, roi.width, &job.image));
     }
-    HP_RETURN_IF_ERROR(CheckInstances(*stream, instances, instance_count, plan->args, true, &job));
+    HP_RETURN_IF_ERROR(CheckInstances(*stream, instances, instance_count, *plan, true, &job));
+    HP_REQUIRE(rays || !job.field.unbounded || std::isfinite(plan->args.camera.t_far),
+               "camera.t_far = inf: must be finite for a field with border clamp");
     HP_RETURN_IF_ERROR(CheckCounters(counters, &count));
     return stream->ctx->backend->Launch(stream->handle, Op::kFused, plan->precision, job, count);
   });
@@ -344,9 +373,7 @@ hp_status hp_field_evaluate(hp_stream* stream, const hp_plan* plan, const hp_ins
     HP_RETURN_IF_ERROR(CheckTensor("directions", *directions, real, {n, 3}, false, &job.directions));
     HP_RETURN_IF_ERROR(CheckTensor("sigma", *sigma, real, {n}, false, &job.sigma));
     HP_RETURN_IF_ERROR(CheckTensor("rgb", *rgb, real, {n, 3}, false, &job.rgb));
-    PlanArgs rays_only = plan->args;
-    rays_only.has_camera = 0;
-    HP_RETURN_IF_ERROR(CheckInstances(*stream, instance, 1, rays_only, false, &job));
+    HP_RETURN_IF_ERROR(CheckInstances(*stream, instance, 1, *plan, false, &job));
     job.count = n;
     return stream->ctx->backend->Launch(stream->handle, Op::kEvaluate, plan->precision, job, nullptr);
   });

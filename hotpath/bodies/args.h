@@ -19,6 +19,7 @@ struct CameraArgs {
   int32_t width = 0, height = 0;
   double fx = 0, fy = 0, cx = 0, cy = 0;
   double distortion[5] = {0, 0, 0, 0, 0};
+  double fold = 0;  // as far as the lens maps: squared radius (pinhole), angle (fisheye)
   double ortho_scale = 1;
   double camera_to_world[12] = {0};
   double t_near = 0, t_far = 0;

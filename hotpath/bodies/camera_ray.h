@@ -11,6 +11,7 @@ namespace hp::HP_ISA_NS {
 struct Camera {
   int model;
   Real fx, fy, cx, cy, k1, k2, k3, k4, p1, p2;
+  Real fold;  // CameraArgs::fold
   Real half_width, half_height, ortho_pixel;
   Real m[12];
   Real t_near, t_far;
@@ -28,6 +29,7 @@ struct Camera {
         k4(0),
         p1(0),
         p2(0),
+        fold(Real(a.fold)),
         half_width(Real(0.5 * a.width)),
         half_height(Real(0.5 * a.height)),
         ortho_pixel(Real(a.ortho_scale / (a.height > 0 ? a.height : 1))),
@@ -54,13 +56,14 @@ inline constexpr int kNewtonSteps = 12;
 // radius).
 inline constexpr double kLensResidual = 1e-4;
 
-// Solves distort(x, y) = (xd, yd) for Brown-Conrady distortion. Returns where the solution holds.
+// Solves distort(x, y) = (xd, yd) for Brown-Conrady distortion. Returns where the solution holds: it gives the point
+// back, and lies where the mapping has not folded over. (The polynomial has more roots out there, which no lens shows.)
 HP_FN M undistort_brown_conrady(const Camera& c, F xd, F yd, F& x, F& y) {
   x = xd;
   y = yd;
-  F ex = splat(0), ey = splat(0);
+  F ex = splat(0), ey = splat(0), det = splat(1), r2;
   for (int step = 0;; ++step) {
-    F r2 = madd(x, x, y * y);
+    r2 = madd(x, x, y * y);
     F radial = madd(r2, madd(r2, madd(r2, splat(c.k3), splat(c.k2)), splat(c.k1)), splat(1));
     F slope = madd(r2, madd(r2, splat(3 * c.k3), splat(2 * c.k2)), splat(c.k1));  // d radial / d r2
     F xy2 = splat(2) * x * y;
@@ -68,19 +71,21 @@ HP_FN M undistort_brown_conrady(const Camera& c, F xd, F yd, F& x, F& y) {
     F py = madd(splat(c.p2), xy2, splat(c.p1) * madd(splat(2) * y, y, r2));
     ex = madd(x, radial, px) - xd;
     ey = madd(y, radial, py) - yd;
-    if (step == kNewtonSteps) break;
     F a = madd(splat(2) * x * x, slope, radial) + madd(splat(2 * c.p1), y, splat(6 * c.p2) * x);
     F d = madd(splat(2) * y * y, slope, radial) + madd(splat(2 * c.p2), x, splat(6 * c.p1) * y);
     F b = madd(xy2, slope, madd(splat(2 * c.p1), x, splat(2 * c.p2) * y));  // both off-diagonal entries
-    F det = nmadd(b, b, a * d);
+    det = nmadd(b, b, a * d);
+    if (step == kNewtonSteps) break;
     x = x - nmadd(b, ey, d * ex) / det;
     y = y - nmadd(b, ex, a * ey) / det;
   }
   F bound = splat(Real(kLensResidual)) * (splat(1) + abs_of(xd) + abs_of(yd));
-  return both(abs_of(ex) <= bound, abs_of(ey) <= bound);
+  M holds = both(abs_of(ex) <= bound, abs_of(ey) <= bound);
+  return both(holds, both(r2 <= splat(c.fold), det > splat(0)));
 }
 
-// Solves theta (1 + k1 theta^2 + …) = theta_d. Returns where the solution holds and lies in [0, pi].
+// Solves theta (1 + k1 theta^2 + …) = theta_d. Returns where the solution holds and lies between 0 and where the
+// mapping folds over, at most pi.
 HP_FN M undistort_fisheye(const Camera& c, F theta_d, F& theta) {
   theta = theta_d;
   F error = splat(0);
@@ -94,7 +99,7 @@ HP_FN M undistort_fisheye(const Camera& c, F theta_d, F& theta) {
     theta = theta - error / slope;
   }
   M holds = abs_of(error) <= splat(Real(kLensResidual)) * (splat(1) + theta_d);
-  return both(holds, both(splat(0) <= theta, theta <= splat(Real(3.14159265358979323846))));
+  return both(holds, both(splat(0) <= theta, theta <= splat(c.fold)));
 }
 
 // Ray through the image point (x, y), pixel centres at +0.5. `mapped` is false where the lens maps no direction there.

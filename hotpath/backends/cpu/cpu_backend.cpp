@@ -151,7 +151,6 @@ class CpuBackend final : public Backend {
   }
 
   hp_status MaxCount(void*, hp_precision precision, const Job& job, int64_t* out) override {
-    FloatEnvironment environment;
     *out = Table(precision).max_count(job);
     return HP_STATUS_OK;
   }

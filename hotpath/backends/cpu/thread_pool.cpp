@@ -2,10 +2,7 @@
 
 #include <algorithm>
 
-#if defined(__x86_64__) || defined(_M_X64)
-#include <xmmintrin.h>
-#define HP_HAVE_MXCSR 1
-#endif
+#include "abi/float_environment.h"
 
 namespace hp::cpu {
 
@@ -21,19 +18,6 @@ constexpr uint32_t End(uint64_t bounds) {
 }
 constexpr int64_t kMaxItems = int64_t{1} << 31;  // per round
 }  // namespace
-
-FloatEnvironment::FloatEnvironment() : saved_(0) {
-#if defined(HP_HAVE_MXCSR)
-  saved_ = _mm_getcsr();
-  _mm_setcsr(0x1f80);  // all exceptions masked, round to nearest, no FTZ, no DAZ
-#endif
-}
-
-FloatEnvironment::~FloatEnvironment() {
-#if defined(HP_HAVE_MXCSR)
-  _mm_setcsr(saved_);
-#endif
-}
 
 ThreadPool::ThreadPool(int threads) : ranges_(static_cast<size_t>(std::max(threads, 1))) {
   for (int i = 1; i < this->threads(); ++i) workers_.emplace_back([this, i] { Loop(i); });

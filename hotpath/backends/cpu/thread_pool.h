@@ -46,14 +46,4 @@ class ThreadPool {
   int64_t base_ = 0;
 };
 
-// Rounds to nearest and keeps denormals on this thread, whatever the host program has set; restores on destruction.
-class FloatEnvironment {
- public:
-  FloatEnvironment();
-  ~FloatEnvironment();
-
- private:
-  unsigned saved_;
-};
-
 }  // namespace hp::cpu

@@ -66,8 +66,7 @@ TEST_CASE("WhatDoubleHoldsIsTakenInDouble", "[limits]") {
   CHECK(scene.Outcome<double>() == "");
 }
 
-// Known fault: double arguments that overflow or vanish in f32 are taken, and give NaN. Drop the tag when it passes.
-TEST_CASE("WhatF32CannotHoldIsRefusedInF32", "[limits][!shouldfail]") {
+TEST_CASE("WhatF32CannotHoldIsRefusedInF32", "[limits]") {
   const struct {
     const char* what;
     std::function<void(Scene&)> spoil;
@@ -114,8 +113,7 @@ TEST_CASE("WhatF32CannotHoldIsRefusedInF32", "[limits][!shouldfail]") {
   }
 }
 
-// Known fault: the camera's t_far is asked for although rays are given. Drop the tag when the test passes.
-TEST_CASE("GivenRaysThroughAClampedFieldDoNotAskForTheCamerasFar", "[limits][!shouldfail]") {
+TEST_CASE("GivenRaysThroughAClampedFieldDoNotAskForTheCamerasFar", "[limits]") {
   DenseGrid grid = UniformGrid(1);
   grid.border = HP_BORDER_CLAMP;
   const HpField field = MakeField(Context(), grid);

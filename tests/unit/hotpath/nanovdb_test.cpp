@@ -440,8 +440,7 @@ TEST_CASE("BlobsThatPointIntoThemselvesAreRefusedOrRenderNumbers", "[nanovdb]") 
   }
 }
 
-// Known fault: 832 bytes become 55 MB here, and up to 8 GB with a larger box. Drop the tag when the test passes.
-TEST_CASE("ConstantRegionsShareTheirStorage", "[nanovdb][!shouldfail]") {
+TEST_CASE("ConstantRegionsShareTheirStorage", "[nanovdb]") {
   const HpField field = MakeField(Context(), MakeRootTileBlob({{0, 0, 0}}, 0.5f, 0, {0, 0, 0}, {127, 127, 120}));
   hp_field_info info = {};
   HP_INIT(info);
@@ -449,8 +448,7 @@ TEST_CASE("ConstantRegionsShareTheirStorage", "[nanovdb][!shouldfail]") {
   CHECK(info.device_bytes < 10e6);
 }
 
-// Known fault: a small blob can name one leaf as often as it likes. Drop the tag when the test passes.
-TEST_CASE("BlobsThatUseALeafMoreThanOnceAreRefused", "[nanovdb][!shouldfail]") {
+TEST_CASE("BlobsThatUseALeafMoreThanOnceAreRefused", "[nanovdb]") {
   SparseVolume volume;
   volume.voxels[{1, 1, 1}] = 1;
   volume.voxels[{120, 120, 120}] = 1;

@@ -1,5 +1,6 @@
 // The pool that runs a loop's items: every item once, whoever calls, however the work is spread.
 #include "backends/cpu/thread_pool.h"
+#include "abi/float_environment.h"
 
 #include <atomic>
 #include <catch2/catch.hpp>
@@ -14,7 +15,7 @@
 namespace dvren::test {
 namespace {
 
-using hp::cpu::FloatEnvironment;
+using hp::FloatEnvironment;
 using hp::cpu::ThreadPool;
 
 // How many items did not run exactly once, or on a thread that is not the pool's.
