@@ -21,7 +21,9 @@
 namespace dvren::io {
 namespace {
 
-int Result(int r) { return r < 0 ? -errno : r; }
+int Result(int r) {
+  return r < 0 ? -errno : r;
+}
 
 long ProcessId() {
 #ifdef _WIN32
@@ -40,13 +42,21 @@ int FileOps::CreateExclusive(const std::string& path) {
 std::int64_t FileOps::Write(int file, const void* data, std::size_t bytes) {
   return Result(_write(file, data, static_cast<unsigned>(bytes < (1u << 30) ? bytes : 1u << 30)));
 }
-int FileOps::Sync(int file) { return Result(_commit(file)); }
-int FileOps::Close(int file) { return Result(_close(file)); }
+int FileOps::Sync(int file) {
+  return Result(_commit(file));
+}
+int FileOps::Close(int file) {
+  return Result(_close(file));
+}
 int FileOps::Rename(const std::string& from, const std::string& to) {
   return MoveFileExA(from.c_str(), to.c_str(), MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH) ? 0 : -EACCES;
 }
-int FileOps::Remove(const std::string& path) { return Result(_unlink(path.c_str())); }
-int FileOps::SyncFolder(const std::string&) { return 0; }  // MOVEFILE_WRITE_THROUGH did it
+int FileOps::Remove(const std::string& path) {
+  return Result(_unlink(path.c_str()));
+}
+int FileOps::SyncFolder(const std::string&) {
+  return 0;
+}  // MOVEFILE_WRITE_THROUGH did it
 #else
 int FileOps::CreateExclusive(const std::string& path) {
   return Result(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666));
@@ -55,12 +65,18 @@ std::int64_t FileOps::Write(int file, const void* data, std::size_t bytes) {
   const ssize_t written = write(file, data, bytes);
   return written < 0 ? -errno : written;
 }
-int FileOps::Sync(int file) { return Result(fsync(file)); }
-int FileOps::Close(int file) { return Result(close(file)); }
+int FileOps::Sync(int file) {
+  return Result(fsync(file));
+}
+int FileOps::Close(int file) {
+  return Result(close(file));
+}
 int FileOps::Rename(const std::string& from, const std::string& to) {
   return Result(std::rename(from.c_str(), to.c_str()));
 }
-int FileOps::Remove(const std::string& path) { return Result(unlink(path.c_str())); }
+int FileOps::Remove(const std::string& path) {
+  return Result(unlink(path.c_str()));
+}
 int FileOps::SyncFolder(const std::string& folder) {
   const int file = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (file < 0) return -errno;
@@ -128,7 +144,9 @@ AtomicFile& AtomicFile::operator=(AtomicFile&& other) noexcept {
   return *this;
 }
 
-AtomicFile::~AtomicFile() { Discard(); }
+AtomicFile::~AtomicFile() {
+  Discard();
+}
 
 void AtomicFile::Discard() {
   if (file_ >= 0) ops_->Close(std::exchange(file_, -1));

@@ -10,8 +10,8 @@ namespace dvren::io {
 
 absl::Status ByteReader::ReadAt(std::uint64_t offset, void* to, std::uint64_t bytes) {
   if (offset > size() || bytes > size() - offset) {
-    return absl::InvalidArgumentError(absl::StrCat(name_, ": cut short: ", bytes, " bytes at offset ", offset,
-                                                   " lie beyond the end, ", size()));
+    return absl::InvalidArgumentError(
+        absl::StrCat(name_, ": cut short: ", bytes, " bytes at offset ", offset, " lie beyond the end, ", size()));
   }
   return bytes == 0 ? absl::OkStatus() : Fetch(offset, to, bytes);
 }

@@ -10,7 +10,7 @@ namespace dvren::io {
 namespace {
 
 struct BadValues {
-  std::uint64_t sigma = 0, color = 0;           // how many
+  std::uint64_t sigma = 0, color = 0;              // how many
   std::uint64_t first_sigma = 0, first_color = 0;  // their first index in the array
 };
 
@@ -70,8 +70,8 @@ absl::Status CheckTransform(const Affine& transform, absl::string_view name) {
   for (int i = 0; i < 12; ++i) {
     if (!std::isfinite(m[i])) return InvalidField(absl::StrCat(name, "[", i, "]"), m[i], "must be finite");
   }
-  const double det = m[0] * (m[5] * m[10] - m[6] * m[9]) - m[1] * (m[4] * m[10] - m[6] * m[8]) +
-                     m[2] * (m[4] * m[9] - m[5] * m[8]);
+  const double det =
+      m[0] * (m[5] * m[10] - m[6] * m[9]) - m[1] * (m[4] * m[10] - m[6] * m[8]) + m[2] * (m[4] * m[9] - m[5] * m[8]);
   // Relative to the product of the column lengths (Hadamard's bound), so that small voxels are no error.
   double bound = 1;
   for (int j = 0; j < 3; ++j) bound *= std::hypot(m[j], m[4 + j], m[8 + j]);
@@ -108,9 +108,9 @@ absl::Status CheckDense(const DenseVolume& volume, absl::string_view name,
                         first_index[2] + static_cast<std::int64_t>(voxel / nx / ny), ")");
   };
   if (bad.sigma > 0) {
-    return absl::InvalidArgumentError(absl::StrCat(name, ": density is negative, NaN or infinite in ", bad.sigma, " of ",
-                                                   count / channels, " voxels, first at (x, y, z) = ",
-                                                   index(bad.first_sigma), ": must be finite and >= 0"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, ": density is negative, NaN or infinite in ", bad.sigma, " of ", count / channels,
+                     " voxels, first at (x, y, z) = ", index(bad.first_sigma), ": must be finite and >= 0"));
   }
   if (bad.color > 0) {
     return absl::InvalidArgumentError(absl::StrCat(name, ": colour is NaN or infinite in ", bad.color,

@@ -67,7 +67,8 @@ absl::Status WriteExr(const std::string& path, int width, int height, const std:
   std::set<std::string> names;
   for (const ExrChannel& channel : channels) {
     if (channel.name.empty() || channel.name.size() > 31 || !names.insert(channel.name).second) {
-      return InvalidField("channel", absl::StrCat("\"", channel.name, "\""), "names must be unique, 1 to 31 bytes long");
+      return InvalidField("channel", absl::StrCat("\"", channel.name, "\""),
+                          "names must be unique, 1 to 31 bytes long");
     }
     if (channel.stride < 1 || channel.values.size() < (pixels - 1) * channel.stride + 1) {
       return InvalidField(absl::StrCat("channel ", channel.name), channel.values.size(),
@@ -115,7 +116,8 @@ absl::StatusOr<ExrImage> ReadExr(const std::string& path, std::uint64_t max_byte
     std::uint64_t total = 0;
     const Imf::ChannelList& channels = file.header().channels();
     for (auto it = channels.begin(); it != channels.end(); ++it) {
-      if (it.channel().type == Imf::UINT) return damaged(absl::StrCat("channel ", Printable(it.name()), " holds integers"));
+      if (it.channel().type == Imf::UINT)
+        return damaged(absl::StrCat("channel ", Printable(it.name()), " holds integers"));
       if (it.channel().xSampling != 1 || it.channel().ySampling != 1) {
         return damaged(absl::StrCat("channel ", Printable(it.name()), " is subsampled"));
       }

@@ -23,14 +23,16 @@ namespace dvren::io {
   if (names.empty()) return absl::InvalidArgumentError(absl::StrCat(file, ": holds no grid"));
   if (!asked.empty()) {
     if (place(asked) < names.size()) return place(asked);
-    return InvalidField(absl::StrCat(file, ": grid"), Printable(asked), absl::StrCat("not there; there are ", Printable(absl::StrJoin(names, ", "))));
+    return InvalidField(absl::StrCat(file, ": grid"), Printable(asked),
+                        absl::StrCat("not there; there are ", Printable(absl::StrJoin(names, ", "))));
   }
   for (const std::string& name : preferred) {
     if (place(name) < names.size()) return place(name);
   }
   if (names.size() == 1) return std::size_t{0};
-  return absl::InvalidArgumentError(absl::StrCat(file, ": holds several grids, none named ", absl::StrJoin(preferred, " or "),
-                                                 ": name one of ", Printable(absl::StrJoin(names, ", "))));
+  return absl::InvalidArgumentError(absl::StrCat(file, ": holds several grids, none named ",
+                                                 absl::StrJoin(preferred, " or "), ": name one of ",
+                                                 Printable(absl::StrJoin(names, ", "))));
 }
 
 }  // namespace dvren::io

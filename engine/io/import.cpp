@@ -28,12 +28,18 @@ struct FormatNames {
 };
 FormatNames NamesOf(FileFormat format) {
   switch (format) {
-    case FileFormat::kVdb: return {"vdb", "VDB"};
-    case FileFormat::kNvdb: return {"nvdb", "NVDB"};
-    case FileFormat::kNpy: return {"npy", "NPY"};
-    case FileFormat::kNpz: return {"npz", "NPZ"};
-    case FileFormat::kRaw: return {"raw", "raw array"};
-    case FileFormat::kUnspecified: break;
+    case FileFormat::kVdb:
+      return {"vdb", "VDB"};
+    case FileFormat::kNvdb:
+      return {"nvdb", "NVDB"};
+    case FileFormat::kNpy:
+      return {"npy", "NPY"};
+    case FileFormat::kNpz:
+      return {"npz", "NPZ"};
+    case FileFormat::kRaw:
+      return {"raw", "raw array"};
+    case FileFormat::kUnspecified:
+      break;
   }
   return {"", "file"};
 }
@@ -56,7 +62,9 @@ class ScratchFolder {
     std::error_code ignored;
     if (!path_.empty()) fs::remove_all(path_, ignored);
   }
-  [[nodiscard]] std::string File(const char* name) const { return (fs::path(path_) / name).string(); }
+  [[nodiscard]] std::string File(const char* name) const {
+    return (fs::path(path_) / name).string();
+  }
 
  private:
   explicit ScratchFolder(std::string path) : path_(std::move(path)) {}
@@ -67,7 +75,8 @@ absl::StatusOr<std::string> WorkerPath(const std::string& asked) {
   if (!asked.empty()) return asked;
   std::error_code error;
   const fs::path self = fs::read_symlink("/proc/self/exe", error);
-  if (error) return absl::FailedPreconditionError("worker_path is not set, and the running program's folder is unknown");
+  if (error)
+    return absl::FailedPreconditionError("worker_path is not set, and the running program's folder is unknown");
   return (self.parent_path() / "dvren-parse").string();
 }
 
@@ -93,9 +102,20 @@ absl::StatusOr<Volume> RunWorker(const ResolvedRequest& r, const std::string& sc
   DVREN_ASSIGN_OR_RETURN(const std::string worker, WorkerPath(request.worker_path));
   DVREN_ASSIGN_OR_RETURN(const ScratchFolder scratch, ScratchFolder::Create(scratch_dir));
   const std::string payload_path = scratch.File("payload");
-  std::vector<std::string> argv = {worker, "--input", request.path, "--name", r.name, "--format", NamesOf(r.format).option,
-                                   "--kind", r.kind == FieldKind::kNanoVdb ? "nanovdb" : "dense", "--output",
-                                   payload_path, "--max-bytes", absl::StrCat(request.max_bytes), "--max-seconds",
+  std::vector<std::string> argv = {worker,
+                                   "--input",
+                                   request.path,
+                                   "--name",
+                                   r.name,
+                                   "--format",
+                                   NamesOf(r.format).option,
+                                   "--kind",
+                                   r.kind == FieldKind::kNanoVdb ? "nanovdb" : "dense",
+                                   "--output",
+                                   payload_path,
+                                   "--max-bytes",
+                                   absl::StrCat(request.max_bytes),
+                                   "--max-seconds",
                                    absl::StrCat(static_cast<std::uint64_t>(std::ceil(request.deadline_seconds)))};
   if (!request.grid.empty()) argv.insert(argv.end(), {"--grid", request.grid});
   if (request.convert_level_set) argv.push_back("--convert-level-set");

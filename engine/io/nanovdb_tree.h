@@ -1,5 +1,6 @@
-// The inside of a NanoVDB float grid: the structural check, and a plain walk for buffers that have passed it. Internal to
-// dvren::io. Origins come from a node's place in its parent, never from the node: a node without active values has none.
+// The inside of a NanoVDB float grid: the structural check, and a plain walk for buffers that have passed it. Internal
+// to dvren::io. Origins come from a node's place in its parent, never from the node: a node without active values has
+// none.
 #pragma once
 
 #include <nanovdb/NanoVDB.h>
@@ -26,14 +27,14 @@ struct NanoVdbSummary {
   Affine index_to_world;
   bool level_set = false;
   std::uint64_t active_voxels = 0;
-  Index3 active_min{}, active_max{};    // inclusive
-  std::uint64_t bad_densities = 0;      // voxels, active or not, that are negative, NaN or infinite
-  Index3 first_bad{};                   // of those, smallest z, then y, then x
+  Index3 active_min{}, active_max{};  // inclusive
+  std::uint64_t bad_densities = 0;    // voxels, active or not, that are negative, NaN or infinite
+  Index3 first_bad{};                 // of those, smallest z, then y, then x
   bool bad_background = false;
 };
 
-// Bounds, alignment, masks, links, boxes, extrema, counts, checksums of every node. Values are only counted, not refused.
-// INVALID_ARGUMENT `name: not a readable NanoVDB grid: …`. Takes arbitrary bytes.
+// Bounds, alignment, masks, links, boxes, extrema, counts, checksums of every node. Values are only counted, not
+// refused. INVALID_ARGUMENT `name: not a readable NanoVDB grid: …`. Takes arbitrary bytes.
 [[nodiscard]] absl::StatusOr<NanoVdbSummary> CheckNanoVdbStructure(const Blob& blob, absl::string_view name);
 
 // Refuses what CheckNanoVdbStructure counted.

@@ -144,7 +144,8 @@ class HeaderParser {
       return Refused(absl::StrCat("big-endian dtype ", Printable(descr)), "save a.astype(a.dtype.newbyteorder('<'))");
     }
     if (descr.starts_with("|O") || descr == "O") return Refused("an array of Python objects", "save a numeric array");
-    return Refused(absl::StrCat("dtype ", Printable(descr)), "must be <f2, <f4, <f8, <i4, <i8 or |u1; save a.astype('<f4')");
+    return Refused(absl::StrCat("dtype ", Printable(descr)),
+                   "must be <f2, <f4, <f8, <i4, <i8 or |u1; save a.astype('<f4')");
   }
 
   absl::string_view text_, name_;
@@ -153,13 +154,20 @@ class HeaderParser {
 
 absl::StatusOr<std::string> Descr(DType dtype, absl::string_view name) {
   switch (dtype) {
-    case DType::kF32: return std::string("<f4");
-    case DType::kF64: return std::string("<f8");
-    case DType::kF16: return std::string("<f2");
-    case DType::kI32: return std::string("<i4");
-    case DType::kI64: return std::string("<i8");
-    case DType::kU8: return std::string("|u1");
-    case DType::kBF16: break;
+    case DType::kF32:
+      return std::string("<f4");
+    case DType::kF64:
+      return std::string("<f8");
+    case DType::kF16:
+      return std::string("<f2");
+    case DType::kI32:
+      return std::string("<i4");
+    case DType::kI64:
+      return std::string("<i8");
+    case DType::kU8:
+      return std::string("|u1");
+    case DType::kBF16:
+      break;
   }
   return absl::InvalidArgumentError(absl::StrCat(name, ": dtype bf16 cannot be written as NPY: convert it to f32"));
 }
@@ -223,7 +231,8 @@ absl::StatusOr<std::string> NpyHeader(const NpyView& array, absl::string_view na
   constexpr std::size_t kPrefix = 10;
   dict.append((64 - (kPrefix + dict.size() + 1) % 64) % 64, ' ');
   dict.push_back('\n');
-  if (array.shape.size() > kMaxRank) return InvalidField(absl::StrCat(name, ": rank"), array.shape.size(), "at most 32");
+  if (array.shape.size() > kMaxRank)
+    return InvalidField(absl::StrCat(name, ": rank"), array.shape.size(), "at most 32");
   std::string header(kMagic, 6);
   header.push_back('\x01');
   header.push_back('\x00');

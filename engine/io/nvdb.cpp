@@ -1,5 +1,5 @@
-// The .nvdb container: segments of [header][one description per grid][one payload per grid]. Parsed here, not by NanoVDB,
-// whose reader allocates whatever a file declares.
+// The .nvdb container: segments of [header][one description per grid][one payload per grid]. Parsed here, not by
+// NanoVDB, whose reader allocates whatever a file declares.
 #include "dvren/io/nvdb.h"
 
 #include <blosc.h>
@@ -60,14 +60,20 @@ std::string TypeName(std::uint32_t type) {
 
 std::string ClassName(std::uint32_t grid_class) {
   switch (static_cast<nanovdb::GridClass>(grid_class)) {
-    case nanovdb::GridClass::LevelSet: return "level set";
-    case nanovdb::GridClass::FogVolume: return "fog volume";
-    case nanovdb::GridClass::Staggered: return "staggered";
-    default: return "unknown";
+    case nanovdb::GridClass::LevelSet:
+      return "level set";
+    case nanovdb::GridClass::FogVolume:
+      return "fog volume";
+    case nanovdb::GridClass::Staggered:
+      return "staggered";
+    default:
+      return "unknown";
   }
 }
 
-std::string CodecName(std::uint16_t codec) { return codec == 0 ? "none" : codec == 1 ? "zip" : "blosc"; }
+std::string CodecName(std::uint16_t codec) {
+  return codec == 0 ? "none" : codec == 1 ? "zip" : "blosc";
+}
 
 absl::StatusOr<std::vector<Entry>> ReadEntries(ByteReader& file) {
   std::vector<Entry> entries;
@@ -111,8 +117,8 @@ absl::StatusOr<std::vector<Entry>> ReadEntries(ByteReader& file) {
     for (std::size_t i = first; i < entries.size(); ++i) {
       const std::uint64_t bytes = entries[i].description.file_bytes;
       if (bytes > file.size() - at) {
-        return Damaged(file.name(), absl::StrCat("cut short: grid ", Printable(entries[i].name), " declares ", bytes, " bytes, ",
-                                                 file.size() - at, " are left"));
+        return Damaged(file.name(), absl::StrCat("cut short: grid ", Printable(entries[i].name), " declares ", bytes,
+                                                 " bytes, ", file.size() - at, " are left"));
       }
       entries[i].offset = at;
       at += bytes;

@@ -1,5 +1,6 @@
-// A NanoVDB buffer is pointer-free but full of offsets that its accessors follow without looking. This walk follows each of
-// them once, with every bound checked, so that a buffer that passes can be given to any accessor, on any device.
+// A NanoVDB buffer is pointer-free but full of offsets that its accessors follow without looking. This walk follows
+// each of them once, with every bound checked, so that a buffer that passes can be given to any accessor, on any
+// device.
 #include <zlib.h>
 
 #include <algorithm>
@@ -21,7 +22,9 @@ using nanovdb::GridData;
 constexpr std::uint64_t kAlignment = 32;
 constexpr std::int64_t kMaxIndex = std::int64_t{1} << 30;  // leaves room to grow the box in 32-bit index arithmetic
 
-bool BadDensity(float v) { return !(v >= 0.0f && v <= std::numeric_limits<float>::max()); }
+bool BadDensity(float v) {
+  return !(v >= 0.0f && v <= std::numeric_limits<float>::max());
+}
 
 // The active values below a node.
 struct ActiveRange {
@@ -72,7 +75,8 @@ class StructureCheck {
     DVREN_RETURN_IF_ERROR(Root(&all));
     for (int level = 0; level < 3; ++level) {
       if (levels_[level].linked != levels_[level].count) {
-        return Bad(absl::StrCat(levels_[level].count, " nodes of level ", level, ", ", levels_[level].linked, " linked"));
+        return Bad(
+            absl::StrCat(levels_[level].count, " nodes of level ", level, ", ", levels_[level].linked, " linked"));
       }
     }
     DVREN_RETURN_IF_ERROR(Counts(all));
@@ -113,15 +117,20 @@ class StructureCheck {
     }
     const auto type = static_cast<std::uint32_t>(grid->mGridType);
     if (grid->mGridType != nanovdb::GridType::Float) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          name_, ": grid holds ", type < static_cast<std::uint32_t>(nanovdb::GridType::End) ? toStr(grid->mGridType) : "unknown",
-          " values: must be float"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(name_, ": grid holds ",
+                       type < static_cast<std::uint32_t>(nanovdb::GridType::End) ? toStr(grid->mGridType) : "unknown",
+                       " values: must be float"));
     }
     switch (grid->mGridClass) {
-      case nanovdb::GridClass::LevelSet: summary_.level_set = true; break;
+      case nanovdb::GridClass::LevelSet:
+        summary_.level_set = true;
+        break;
       case nanovdb::GridClass::FogVolume:
-      case nanovdb::GridClass::Unknown: break;
-      default: return Bad(absl::StrCat("grid class ", static_cast<std::uint32_t>(grid->mGridClass), ", must be a fog volume"));
+      case nanovdb::GridClass::Unknown:
+        break;
+      default:
+        return Bad(absl::StrCat("grid class ", static_cast<std::uint32_t>(grid->mGridClass), ", must be a fog volume"));
     }
     const auto has = [&](nanovdb::GridFlags flag) { return (grid->mFlags & static_cast<std::uint32_t>(flag)) != 0; };
     if (has(nanovdb::GridFlags::HasLongGridName)) return Bad("its name is longer than 255 bytes");
@@ -258,7 +267,8 @@ class StructureCheck {
     for (std::uint32_t t = 0; t < root->mTableSize; ++t) {
       const NanoRootData::Tile& tile = *root->tile(t);
       keys.push_back(tile.key);
-      if (NanoRootData::CoordToKey(NanoRootData::KeyToCoord(tile.key)) != tile.key) return Bad("a root tile's key is none");
+      if (NanoRootData::CoordToKey(NanoRootData::KeyToCoord(tile.key)) != tile.key)
+        return Bad("a root tile's key is none");
       const Index3 origin = RootTileOrigin(tile.key);
       if (tile.isChild()) {
         DVREN_ASSIGN_OR_RETURN(const std::uint64_t child, Follow(2, root_, tile.child));
@@ -352,8 +362,8 @@ class StructureCheck {
     }
     for (int i = 0; i < 3; ++i) {
       if (all.min[i] < -kMaxIndex || all.max[i] > kMaxIndex) {
-        return absl::InvalidArgumentError(
-            absl::StrCat(name_, ": active voxels from ", all.min[i], " to ", all.max[i], ": indices must be within +-2^30"));
+        return absl::InvalidArgumentError(absl::StrCat(name_, ": active voxels from ", all.min[i], " to ", all.max[i],
+                                                       ": indices must be within +-2^30"));
       }
     }
     return absl::OkStatus();
@@ -424,12 +434,15 @@ NanoVdbVolume DescribeNanoVdb(Blob blob, const NanoVdbSummary& summary) {
 absl::StatusOr<NanoVdbVolume> NanoVdbFromBlob(Blob blob, absl::string_view name) {
   DVREN_ASSIGN_OR_RETURN(const NanoVdbSummary summary, CheckNanoVdbStructure(blob, name));
   if (summary.level_set) {
-    return absl::InvalidArgumentError(absl::StrCat(name, ": grid is a level set: convert it to a fog volume on import"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, ": grid is a level set: convert it to a fog volume on import"));
   }
   DVREN_RETURN_IF_ERROR(CheckNanoVdbDensities(summary, name));
   return DescribeNanoVdb(std::move(blob), summary);
 }
 
-absl::Status CheckNanoVdb(const Blob& blob) { return NanoVdbFromBlob(blob, "blob").status(); }
+absl::Status CheckNanoVdb(const Blob& blob) {
+  return NanoVdbFromBlob(blob, "blob").status();
+}
 
 }  // namespace dvren::io

@@ -1,4 +1,5 @@
-// The status of a parser that ran out of memory, told apart from a volume that is merely too big. Internal to dvren::io.
+// The status of a parser that ran out of memory, told apart from a volume that is merely too big. Internal to
+// dvren::io.
 #pragma once
 
 #include "dvren/core/status.h"

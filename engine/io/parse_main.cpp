@@ -1,5 +1,6 @@
-// dvren-parse: turns one untrusted file into a payload and a line of JSON, inside limits that it puts on itself before it
-// looks at the file. Started by ImportVolume; exits 0 with the description, 1 with `{"code":…,"message":…}`, 2 for usage.
+// dvren-parse: turns one untrusted file into a payload and a line of JSON, inside limits that it puts on itself before
+// it looks at the file. Started by ImportVolume; exits 0 with the description, 1 with `{"code":…,"message":…}`, 2 for
+// usage.
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -179,6 +180,7 @@ int main(int argc, char** argv) {
 #endif
     return Run(arguments);
   } catch (const std::exception& e) {
-    return Fail(absl::InvalidArgumentError(absl::StrCat(arguments.request.source_name, ": not a readable file: ", e.what())));
+    return Fail(
+        absl::InvalidArgumentError(absl::StrCat(arguments.request.source_name, ": not a readable file: ", e.what())));
   }
 }

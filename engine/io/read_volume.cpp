@@ -110,9 +110,9 @@ absl::StatusOr<ResolvedRequest> Resolve(const ImportRequest& request) {
     return absl::InvalidArgumentError(absl::StrCat(resolved.name, ": kind = nanovdb: an array becomes a dense grid"));
   }
   if (vdb && (request.box.has_value() || request.local_to_world.has_value())) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(resolved.name, ": ", request.box.has_value() ? "box" : "local_to_world",
-                     ": a VDB has its own place in the world: leave it out"));
+    return absl::InvalidArgumentError(absl::StrCat(resolved.name, ": ",
+                                                   request.box.has_value() ? "box" : "local_to_world",
+                                                   ": a VDB has its own place in the world: leave it out"));
   }
   if (!vdb && request.convert_level_set) {
     return absl::InvalidArgumentError(absl::StrCat(resolved.name, ": convert_level_set = true: only for VDB and NVDB"));
@@ -156,8 +156,10 @@ absl::StatusOr<Volume> ReadVolume(const ImportRequest& request) {
       DVREN_ASSIGN_OR_RETURN(NpyArray array, ReadNpzArray(request.path, r.name, request.grid, request.max_bytes));
       return DenseOfArray(std::move(array), r);
     }
-    case FileFormat::kRaw: return ReadRaw(r);
-    case FileFormat::kUnspecified: break;
+    case FileFormat::kRaw:
+      return ReadRaw(r);
+    case FileFormat::kUnspecified:
+      break;
   }
   return absl::InternalError("unresolved file format");
 }

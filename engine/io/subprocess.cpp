@@ -104,7 +104,8 @@ absl::StatusOr<pid_t> Start(const std::vector<std::string>& argv, const Pipe& ou
   std::vector<char*> environment;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
     const std::string_view text(*entry);
-    for (const std::string_view keep : {"PATH=", "LD_LIBRARY_PATH=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS="}) {
+    for (const std::string_view keep :
+         {"PATH=", "LD_LIBRARY_PATH=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS="}) {
       if (text.starts_with(keep)) environment.push_back(*entry);
     }
   }

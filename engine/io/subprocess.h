@@ -1,4 +1,5 @@
-// Runs a program to its end, its deadline or a cancel. Safe in a process with threads (posix_spawn). Internal to dvren::io.
+// Runs a program to its end, its deadline or a cancel. Safe in a process with threads (posix_spawn). Internal to
+// dvren::io.
 #pragma once
 
 #include <functional>
@@ -17,8 +18,8 @@ struct SubprocessResult {
   std::string err;  // the last 4 KiB of stderr
 };
 
-// argv[0] is the program's path. stdin is empty; signal mask and handlers are the defaults. The child is reaped on return.
-// FAILED_PRECONDITION when it cannot be started. UNIMPLEMENTED without posix_spawn.
+// argv[0] is the program's path. stdin is empty; signal mask and handlers are the defaults. The child is reaped on
+// return. FAILED_PRECONDITION when it cannot be started. UNIMPLEMENTED without posix_spawn.
 [[nodiscard]] absl::StatusOr<SubprocessResult> RunSubprocess(const std::vector<std::string>& argv,
                                                              double deadline_seconds,
                                                              const std::function<bool()>& cancelled);

@@ -17,21 +17,47 @@ namespace {
 
 #ifndef DVREN_WITH_VDB
 namespace {
-absl::Status NoVdb() { return Without("OpenVDB and NanoVDB files: build with -DDVREN_WITH_VDB=ON"); }
+absl::Status NoVdb() {
+  return Without("OpenVDB and NanoVDB files: build with -DDVREN_WITH_VDB=ON");
+}
 }  // namespace
 
-absl::StatusOr<std::vector<VdbGridInfo>> ListVdbGrids(const std::string&) { return NoVdb(); }
-absl::StatusOr<NanoVdbVolume> VdbToNanoVdb(const std::string&, const VdbOptions&) { return NoVdb(); }
-absl::StatusOr<DenseVolume> VdbToDense(const std::string&, const VdbOptions&) { return NoVdb(); }
-absl::Status WriteVdb(const std::string&, const Volume&, FileOps&) { return NoVdb(); }
-absl::Status CheckNanoVdb(const Blob&) { return NoVdb(); }
-absl::StatusOr<NanoVdbVolume> NanoVdbFromBlob(Blob, absl::string_view) { return NoVdb(); }
-absl::StatusOr<std::vector<NvdbGridInfo>> ListNvdbGrids(const std::string&) { return NoVdb(); }
-absl::StatusOr<NanoVdbVolume> ReadNvdb(const std::string&, const NvdbOptions&) { return NoVdb(); }
-absl::StatusOr<NanoVdbVolume> ParseNvdb(std::span<const std::byte>, const NvdbOptions&) { return NoVdb(); }
-absl::Status WriteNvdb(const std::string&, const std::vector<NanoVdbVolume>&, NvdbCodec, FileOps&) { return NoVdb(); }
-absl::Status WriteNvdb(const std::string&, const NanoVdbVolume&, NvdbCodec, FileOps&) { return NoVdb(); }
-absl::StatusOr<DenseVolume> NanoVdbToDense(const NanoVdbVolume&, std::uint64_t) { return NoVdb(); }
+absl::StatusOr<std::vector<VdbGridInfo>> ListVdbGrids(const std::string&) {
+  return NoVdb();
+}
+absl::StatusOr<NanoVdbVolume> VdbToNanoVdb(const std::string&, const VdbOptions&) {
+  return NoVdb();
+}
+absl::StatusOr<DenseVolume> VdbToDense(const std::string&, const VdbOptions&) {
+  return NoVdb();
+}
+absl::Status WriteVdb(const std::string&, const Volume&, FileOps&) {
+  return NoVdb();
+}
+absl::Status CheckNanoVdb(const Blob&) {
+  return NoVdb();
+}
+absl::StatusOr<NanoVdbVolume> NanoVdbFromBlob(Blob, absl::string_view) {
+  return NoVdb();
+}
+absl::StatusOr<std::vector<NvdbGridInfo>> ListNvdbGrids(const std::string&) {
+  return NoVdb();
+}
+absl::StatusOr<NanoVdbVolume> ReadNvdb(const std::string&, const NvdbOptions&) {
+  return NoVdb();
+}
+absl::StatusOr<NanoVdbVolume> ParseNvdb(std::span<const std::byte>, const NvdbOptions&) {
+  return NoVdb();
+}
+absl::Status WriteNvdb(const std::string&, const std::vector<NanoVdbVolume>&, NvdbCodec, FileOps&) {
+  return NoVdb();
+}
+absl::Status WriteNvdb(const std::string&, const NanoVdbVolume&, NvdbCodec, FileOps&) {
+  return NoVdb();
+}
+absl::StatusOr<DenseVolume> NanoVdbToDense(const NanoVdbVolume&, std::uint64_t) {
+  return NoVdb();
+}
 #endif
 
 #ifndef DVREN_WITH_ZIP
@@ -54,7 +80,9 @@ absl::Status WriteNpz(const std::string&, const std::map<std::string, NpyArray>&
 absl::Status WritePng(const std::string&, int, int, int, int, std::span<const float>, bool, FileOps&) {
   return Without("PNG files: libpng was not found");
 }
-absl::StatusOr<PngImage> ReadPng(const std::string&, std::uint64_t) { return Without("PNG files: libpng was not found"); }
+absl::StatusOr<PngImage> ReadPng(const std::string&, std::uint64_t) {
+  return Without("PNG files: libpng was not found");
+}
 #endif
 
 #ifndef DVREN_WITH_EXR

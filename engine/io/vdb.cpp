@@ -24,7 +24,8 @@ namespace {
 
 constexpr std::int64_t kMaxIndex = std::int64_t{1} << 30;
 
-// Grid memory that ends up as our Blob, zeroed so that padding is the same every time. nanovdb::GridHandle's buffer concept.
+// Grid memory that ends up as our Blob, zeroed so that padding is the same every time. nanovdb::GridHandle's buffer
+// concept.
 class BlobBuffer {
  public:
   static BlobBuffer create(std::uint64_t bytes, const BlobBuffer* = nullptr) {
@@ -61,7 +62,9 @@ absl::StatusOr<std::vector<std::string>> OpenFile(openvdb::io::File& file, const
 }
 
 // A level set (whose interior is negative) becomes density 1 inside, falling to 0 through the narrow band.
-void LevelSetToFog(openvdb::FloatGrid& grid) { openvdb::tools::sdfToFogVolume(grid); }
+void LevelSetToFog(openvdb::FloatGrid& grid) {
+  openvdb::tools::sdfToFogVolume(grid);
+}
 
 // Writers leave the number of active voxels beside a grid. OpenVDB never compares, so a damaged tree would pass for a
 // smaller volume.
@@ -82,7 +85,8 @@ absl::StatusOr<openvdb::FloatGrid::Ptr> ReadGrid(const std::string& path, const 
   // The description first: a refusal then costs no more than a header.
   const openvdb::GridBase::Ptr header = file.readGridMetadata(names[chosen]);
   if (!header->isType<openvdb::FloatGrid>() && !header->isType<openvdb::DoubleGrid>()) {
-    return absl::InvalidArgumentError(absl::StrCat(name, ": holds ", header->valueType(), " values: must be float or double"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, ": holds ", header->valueType(), " values: must be float or double"));
   }
   if (header->getGridClass() == openvdb::GRID_LEVEL_SET && !options.convert_level_set) {
     return absl::InvalidArgumentError(

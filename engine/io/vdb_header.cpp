@@ -5,7 +5,7 @@
 namespace dvren::io {
 namespace {
 
-constexpr std::uint64_t kMagic = 0x56444220;      // " BDV", in eight bytes
+constexpr std::uint64_t kMagic = 0x56444220;  // " BDV", in eight bytes
 constexpr std::uint32_t kOldestWithThisLayout = 222;
 constexpr std::uint64_t kUuidChars = 36;
 constexpr std::uint32_t kMaxEntries = 65536;
@@ -56,7 +56,8 @@ absl::Status CheckVdbHeader(ByteReader& file) {
   if (version < kOldestWithThisLayout || has_offsets == 0) return absl::OkStatus();
   at.Skip(kUuidChars);
   const auto metadata = at.Get<std::uint32_t>();
-  if (at.status().ok() && metadata > kMaxEntries) return bad(absl::StrCat("declares ", metadata, " entries of metadata"));
+  if (at.status().ok() && metadata > kMaxEntries)
+    return bad(absl::StrCat("declares ", metadata, " entries of metadata"));
   for (std::uint32_t i = 0; i < metadata && at.status().ok(); ++i) {
     at.SkipString();  // name
     at.SkipString();  // type
@@ -71,7 +72,8 @@ absl::Status CheckVdbHeader(ByteReader& file) {
     const auto begin = at.Get<std::uint64_t>(), blocks = at.Get<std::uint64_t>(), end = at.Get<std::uint64_t>();
     if (!at.status().ok()) break;
     if (begin > blocks || blocks > end || end > file.size()) {
-      return bad(absl::StrCat("cut short: grid ", i, " lies at ", begin, " to ", end, ", the file ends at ", file.size()));
+      return bad(
+          absl::StrCat("cut short: grid ", i, " lies at ", begin, " to ", end, ", the file ends at ", file.size()));
     }
     at.Seek(end);
   }

@@ -29,7 +29,8 @@ openvdb::FloatGrid::Ptr OpenVdbOfNanoVdb(const Blob& blob) {
   VisitNanoVdb(
       blob,
       [&](const Index3& origin, std::int64_t, int level, float value, bool active) {
-        if (active || value != background) tree.addTile(static_cast<openvdb::Index>(level), coord(origin), value, active);
+        if (active || value != background)
+          tree.addTile(static_cast<openvdb::Index>(level), coord(origin), value, active);
       },
       [&](const Index3& origin, const NanoLeafData& leaf) {
         auto* node = new openvdb::FloatTree::LeafNodeType(coord(origin), background);
@@ -104,9 +105,9 @@ absl::StatusOr<openvdb::FloatGrid::Ptr> GridOf(const DenseVolume& dense, const s
     values = widened.data();
   }
   const IndexFrame frame = FrameOf(dense);
-  const openvdb::Coord last = frame.first + openvdb::Coord(static_cast<int>(dense.shape[2] - 1),
-                                                           static_cast<int>(dense.shape[1] - 1),
-                                                           static_cast<int>(dense.shape[0] - 1));
+  const openvdb::Coord last =
+      frame.first + openvdb::Coord(static_cast<int>(dense.shape[2] - 1), static_cast<int>(dense.shape[1] - 1),
+                                   static_cast<int>(dense.shape[0] - 1));
   auto grid = openvdb::FloatGrid::create(0.0f);
   openvdb::tools::Dense<float, openvdb::tools::LayoutXYZ> view(openvdb::CoordBBox(frame.first, last), values);
   openvdb::tools::copyFromDense(view, *grid, 0.0f);

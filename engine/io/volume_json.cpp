@@ -12,7 +12,9 @@ namespace {
 using nlohmann::json;
 
 // One line, whatever bytes a file's names hold.
-std::string Line(const json& value) { return value.dump(-1, ' ', true, json::error_handler_t::replace); }
+std::string Line(const json& value) {
+  return value.dump(-1, ' ', true, json::error_handler_t::replace);
+}
 
 template <class T, std::size_t kCount>
 bool Numbers(const json& from, std::array<T, kCount>* to) {

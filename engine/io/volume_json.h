@@ -13,7 +13,8 @@ namespace dvren::io {
 [[nodiscard]] std::string VolumeToJson(const Volume& volume);
 // The payload's bytes: dense values or the NanoVDB buffer.
 [[nodiscard]] const Blob& PayloadOf(const Volume& volume);
-// Back from the line and the payload, everything checked as if nobody had done so. Interp and border are left at defaults.
+// Back from the line and the payload, everything checked as if nobody had done so. Interp and border are left at
+// defaults.
 [[nodiscard]] absl::StatusOr<Volume> VolumeFromJson(const std::string& json, Blob payload, const std::string& name);
 
 // {"code":"INVALID_ARGUMENT","message":…,"out_of_memory":true}, the last key only where it is so.

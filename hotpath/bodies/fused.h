@@ -24,8 +24,8 @@ struct EmptySpace {
     // the ray's origin or, for given rays, as far behind it as t_near says.
     const int nodes = field.v.nodes_x + field.v.nodes_y + field.v.nodes_z;
     const F behind = abs_of(s.t_near) * (abs_of(s.gx) + abs_of(s.gy) + abs_of(s.gz));
-    margin = (abs_of(s.px) + abs_of(s.py) + abs_of(s.pz) + behind + splat(Real(128 * nodes))) *
-             splat(Real(1.0 / (1 << 20)));
+    margin =
+        (abs_of(s.px) + abs_of(s.py) + abs_of(s.pz) + behind + splat(Real(128 * nodes))) * splat(Real(1.0 / (1 << 20)));
   }
   HP_FN I next(const typename Field::Place& place, const Lattice& lattice, const March& s, I k) const {
     F t = Field::exit(place, s, inverse_x, inverse_y, inverse_z, margin);

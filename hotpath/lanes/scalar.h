@@ -50,10 +50,18 @@ HP_FN M first_lanes(int count) {
 }
 
 // std::fma and friends are overloaded on Real and known to host and device compilers alike.
-HP_FN F madd(F a, F b, F c) { return std::fma(a, b, c); }
-HP_FN F nmadd(F a, F b, F c) { return std::fma(-a, b, c); }
-HP_FN F square_root(F a) { return std::sqrt(a); }
-HP_FN F round_down(F a) { return std::floor(a); }
+HP_FN F madd(F a, F b, F c) {
+  return std::fma(a, b, c);
+}
+HP_FN F nmadd(F a, F b, F c) {
+  return std::fma(-a, b, c);
+}
+HP_FN F square_root(F a) {
+  return std::sqrt(a);
+}
+HP_FN F round_down(F a) {
+  return std::floor(a);
+}
 // a < b ? a : b and a > b ? a : b: with a NaN the second operand.
 HP_FN F min_of(F a, F b) {
   return a < b ? a : b;

@@ -108,7 +108,9 @@ void Metrics::RequestStarted() {
   impl_->inflight.Increment();
 }
 
-double Metrics::inflight_requests() const { return impl_->inflight.Value(); }
+double Metrics::inflight_requests() const {
+  return impl_->inflight.Value();
+}
 
 void Metrics::RequestFinished(const std::string& method, const std::string& code, double seconds) {
   impl_->inflight.Decrement();

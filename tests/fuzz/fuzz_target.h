@@ -1,5 +1,5 @@
-// What a fuzz target defines: libFuzzer's entry point, and the seeds it starts from, made by code so that no binary files
-// lie in the tree.
+// What a fuzz target defines: libFuzzer's entry point, and the seeds it starts from, made by code so that no binary
+// files lie in the tree.
 #pragma once
 
 #include <cstddef>

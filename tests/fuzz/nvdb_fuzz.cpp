@@ -1,8 +1,8 @@
 // NanoVDB buffers and files from arbitrary bytes: refused, or safe under NanoVDB's own accessor.
 //
-// A valid grid is 300 KB of mostly zeros, too much to mutate. The input is a program instead: its first byte says what to
-// start from and which way to go, the rest are edits of six bytes or more: [offset, 3 bytes][count - 1, 1 byte][bytes…],
-// the offset taken modulo a window of the buffer that the edit's top bits choose.
+// A valid grid is 300 KB of mostly zeros, too much to mutate. The input is a program instead: its first byte says what
+// to start from and which way to go, the rest are edits of six bytes or more: [offset, 3 bytes][count - 1, 1
+// byte][bytes…], the offset taken modulo a window of the buffer that the edit's top bits choose.
 #include <nanovdb/NanoVDB.h>
 #include <nanovdb/util/GridBuilder.h>
 
@@ -50,15 +50,17 @@ const std::vector<std::string>& Bases() {
 // As a .nvdb file: one segment, one grid.
 std::string FileOf(const std::string& grid, std::uint16_t codec) {
   std::string file(16 + 176, '\0');
-  const auto put = [&](std::size_t at, std::uint64_t value, std::size_t bytes) { std::memcpy(&file[at], &value, bytes); };
+  const auto put = [&](std::size_t at, std::uint64_t value, std::size_t bytes) {
+    std::memcpy(&file[at], &value, bytes);
+  };
   put(0, NANOVDB_MAGIC_NUMBER, 8);
   put(8, nanovdb::Version().id(), 4);
   put(12, 1, 2);
   put(14, codec, 2);
   put(16, grid.size(), 8);
   put(24, grid.size(), 8);
-  put(48, 1, 4);  // float
-  put(52, 2, 4);  // fog
+  put(48, 1, 4);        // float
+  put(52, 2, 4);        // fog
   put(16 + 136, 8, 4);  // length of the name
   return file + std::string("density\0", 8) + grid;
 }
@@ -82,7 +84,8 @@ class Edits {
   Edits(const Edits&) = delete;
   Edits& operator=(const Edits&) = delete;
   ~Edits() {
-    for (auto it = before_.rbegin(); it != before_.rend(); ++it) std::memcpy(bytes_ + it->first, it->second.data(), it->second.size());
+    for (auto it = before_.rbegin(); it != before_.rend(); ++it)
+      std::memcpy(bytes_ + it->first, it->second.data(), it->second.size());
   }
 
  private:

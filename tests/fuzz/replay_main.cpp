@@ -33,11 +33,21 @@ std::string Mutate(std::string input, Random& random) {
     if (input.empty()) return std::string(1, static_cast<char>(random.Below(256)));
     const std::size_t at = random.Below(input.size());
     switch (random.Below(6)) {
-      case 0: input[at] = static_cast<char>(input[at] ^ 1 << random.Below(8)); break;
-      case 1: input[at] = static_cast<char>(random.Below(256)); break;
-      case 2: input.insert(at, 1 + random.Below(8), static_cast<char>(random.Below(256))); break;
-      case 3: input.erase(at, 1 + random.Below(8)); break;
-      case 4: input.resize(at); break;
+      case 0:
+        input[at] = static_cast<char>(input[at] ^ 1 << random.Below(8));
+        break;
+      case 1:
+        input[at] = static_cast<char>(random.Below(256));
+        break;
+      case 2:
+        input.insert(at, 1 + random.Below(8), static_cast<char>(random.Below(256)));
+        break;
+      case 3:
+        input.erase(at, 1 + random.Below(8));
+        break;
+      case 4:
+        input.resize(at);
+        break;
       default: {  // a copied stretch
         const std::string piece = input.substr(at, 1 + random.Below(16));
         input.insert(random.Below(input.size()), piece);

@@ -1,5 +1,5 @@
-// The CUDA backend's entry. The ray and fused kernels are built (launch.h); contexts on a device are not implemented yet,
-// and say so.
+// The CUDA backend's entry. The ray and fused kernels are built (launch.h); contexts on a device are not implemented
+// yet, and say so.
 #include "abi/backend.h"
 #include "abi/error.h"
 
@@ -10,6 +10,8 @@ hp_status Create_cuda_backend(const hp_ctx_desc& desc, std::unique_ptr<Backend>*
               desc.device_index);
 }
 
-int32_t Count_cuda_devices() { return 0; }
+int32_t Count_cuda_devices() {
+  return 0;
+}
 
 }  // namespace hp

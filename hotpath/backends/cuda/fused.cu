@@ -42,7 +42,8 @@ __global__ void fused_kernel(const __grid_constant__ Job job, unsigned long long
   const March march = start_march(grid, lattice, ray);
   Progress progress = begin_progress(march);
   PacketCounts counts;
-  while (!progress.done) march_some(field, lattice, march, early_stop, job.plan.skip_empty != 0, 1 << 30, progress, counts);
+  while (!progress.done)
+    march_some(field, lattice, march, early_stop, job.plan.skip_empty != 0, 1 << 30, progress, counts);
   count_ends(march, early_stop, progress, counts);
   const Integral& integral = progress.integral;
   const Pixel pixel = compose(job.plan.background, integral.r, integral.g, integral.b, integral.transmittance(),
@@ -72,7 +73,8 @@ static FusedKernel fused_of(int32_t type, bool half) {
     return half ? fused_kernel<field_##name<Half>> : fused_kernel<field_##name<float>>;
 #include "hotpath_fields.inc"
 #undef HP_FIELD
-    default: return nullptr;
+    default:
+      return nullptr;
   }
 }
 
@@ -83,7 +85,8 @@ namespace hp::cuda {
 cudaError_t LaunchFused(cudaStream_t stream, const Job& job, unsigned long long* counters) {
   const dim3 block(isa_cuda::kBlockX, isa_cuda::kBlockY);
   dim3 grid((job.roi.width + block.x - 1) / block.x, (job.roi.height + block.y - 1) / block.y);
-  if (job.rays.count > 0) grid = dim3(static_cast<unsigned>((job.rays.count + block.x * block.y - 1) / (block.x * block.y)));
+  if (job.rays.count > 0)
+    grid = dim3(static_cast<unsigned>((job.rays.count + block.x * block.y - 1) / (block.x * block.y)));
   const auto kernel = isa_cuda::fused_of(job.field.type, job.field.half_storage != 0);
   if (!kernel) return cudaErrorInvalidDeviceFunction;
   kernel<<<grid, block, 0, stream>>>(job, counters);

@@ -8,8 +8,8 @@
  * Rules that hold for every call:
  *  - The first member of every descriptor is `struct_size`; set it to sizeof(the struct). HP_INIT(x) does so.
  *  - Every op takes a stream and runs in its order. On the CPU an op has completed when the call returns.
- *  - Every op takes a workspace; hp_*_workspace_size() tells how large it must be (0 is a valid answer). No op allocates
- *    device memory, so that a stream of ops can be captured in a graph.
+ *  - Every op takes a workspace; hp_*_workspace_size() tells how large it must be (0 is a valid answer). No op
+ * allocates device memory, so that a stream of ops can be captured in a graph.
  *  - Bad input is refused with HP_STATUS_INVALID_ARGUMENT and a message that names field, value and remedy
  *    (hp_last_error). Nothing is repaired. What is not implemented says HP_STATUS_NOT_IMPLEMENTED; what this backend
  *    cannot do says HP_STATUS_UNSUPPORTED. Outputs are untouched after an error.
@@ -145,8 +145,13 @@ HP_API hp_status hp_stream_synchronize(hp_stream* stream);
 /* Device memory, 64-byte aligned; allocated and freed in stream order. */
 HP_API hp_status hp_memory_allocate(hp_stream* stream, size_t bytes, void** out);
 HP_API hp_status hp_memory_free(hp_stream* stream, void* data);
-typedef enum hp_copy_kind { HP_COPY_HOST_TO_DEVICE = 1, HP_COPY_DEVICE_TO_HOST = 2, HP_COPY_DEVICE_TO_DEVICE = 3 } hp_copy_kind;
-HP_API hp_status hp_memory_copy(hp_stream* stream, void* destination, const void* source, size_t bytes, hp_copy_kind kind);
+typedef enum hp_copy_kind {
+  HP_COPY_HOST_TO_DEVICE = 1,
+  HP_COPY_DEVICE_TO_HOST = 2,
+  HP_COPY_DEVICE_TO_DEVICE = 3
+} hp_copy_kind;
+HP_API hp_status hp_memory_copy(hp_stream* stream, void* destination, const void* source, size_t bytes,
+                                hp_copy_kind kind);
 
 /* Capture and replay of a stream of ops. UNSUPPORTED on the CPU. */
 typedef struct hp_graph hp_graph;
@@ -179,8 +184,8 @@ typedef struct hp_grid_desc {
 } hp_grid_desc;
 
 /* A NanoVDB float grid (fog volume): `blob` is one grid's buffer in host memory, 32-byte aligned; it is checked node by
- * node and copied. Trilinear at index positions (values at integer index coordinates), background outside; the box is the
- * active bounding box grown by one voxel. */
+ * node and copied. Trilinear at index positions (values at integer index coordinates), background outside; the box is
+ * the active bounding box grown by one voxel. */
 typedef struct hp_nanovdb_desc {
   uint32_t struct_size;
   const void* blob;
@@ -201,14 +206,14 @@ typedef struct hp_field_info {
   hp_field_kind kind;
   char type[32]; /* "dense_grid", "nanovdb", … */
   int32_t channels;
-  int32_t sh_degree;          /* -1 without spherical harmonics */
+  int32_t sh_degree; /* -1 without spherical harmonics */
   hp_dtype storage_dtype;
   double box_min[3], box_max[3]; /* the clip box in its own local (dense) or index (NanoVDB) space */
   hp_affine local_to_world;      /* of that space */
-  double min_voxel_world;     /* shortest edge of a voxel in world units */
-  int32_t unbounded;          /* 1: rays are clipped by t_near and t_far alone (border clamp) */
+  double min_voxel_world;        /* shortest edge of a voxel in world units */
+  int32_t unbounded;             /* 1: rays are clipped by t_near and t_far alone (border clamp) */
   uint64_t device_bytes;
-  uint64_t parameter_count;   /* values that training could change */
+  uint64_t parameter_count; /* values that training could change */
 } hp_field_info;
 
 HP_API hp_status hp_field_create_grid_sigma(hp_stream* stream, const hp_grid_desc* desc, hp_field** out);
@@ -222,8 +227,8 @@ HP_API hp_status hp_field_get_info(const hp_field* field, hp_field_info* out);
 
 #define HP_MAX_TRANSFER_KNOTS 256
 
-/* One placed field. Colour of scalar fields: `color`, or, with knot_count > 0, a transfer function: piecewise linear over
- * the raw density between ascending knots, constant beyond the ends. Host memory, copied by the op. */
+/* One placed field. Colour of scalar fields: `color`, or, with knot_count > 0, a transfer function: piecewise linear
+ * over the raw density between ascending knots, constant beyond the ends. Host memory, copied by the op. */
 typedef struct hp_instance {
   uint32_t struct_size;
   const hp_field* field;
@@ -239,7 +244,11 @@ typedef struct hp_instance {
 
 typedef struct hp_plan hp_plan;
 
-typedef enum hp_camera_model { HP_CAMERA_PINHOLE = 1, HP_CAMERA_FISHEYE = 2, HP_CAMERA_ORTHOGRAPHIC = 3 } hp_camera_model;
+typedef enum hp_camera_model {
+  HP_CAMERA_PINHOLE = 1,
+  HP_CAMERA_FISHEYE = 2,
+  HP_CAMERA_ORTHOGRAPHIC = 3
+} hp_camera_model;
 
 /* OpenCV axes: x right, y down, z forward. distortion: pinhole k1, k2, p1, p2, k3 (OpenCV's order); fisheye k1..k4. */
 typedef struct hp_camera {
@@ -298,11 +307,11 @@ typedef struct hp_rays_t {
 /* Samples of N rays, at most S each; entries at and beyond count[i] are unspecified. */
 typedef struct hp_samp_t {
   uint32_t struct_size;
-  hp_tensor t;       /* (N, S) place along the ray */
-  hp_tensor dt;      /* (N, S) length of the segment */
-  hp_tensor sigma;   /* (N, S) 1/world unit, scaled */
-  hp_tensor rgb;     /* (N, S, 3) */
-  hp_tensor count;   /* (N) i32 */
+  hp_tensor t;     /* (N, S) place along the ray */
+  hp_tensor dt;    /* (N, S) length of the segment */
+  hp_tensor sigma; /* (N, S) 1/world unit, scaled */
+  hp_tensor rgb;   /* (N, S, 3) */
+  hp_tensor count; /* (N) i32 */
 } hp_samp_t;
 
 /* Integrals of N rays. */

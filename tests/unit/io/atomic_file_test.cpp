@@ -21,7 +21,9 @@ namespace {
 
 using absl::StatusCode;
 
-std::span<const std::byte> Bytes(const std::string& text) { return std::as_bytes(std::span(text.data(), text.size())); }
+std::span<const std::byte> Bytes(const std::string& text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
 
 // Lets `room` bytes through, then the disk is full.
 class FullDisk : public FileOps {
@@ -29,7 +31,8 @@ class FullDisk : public FileOps {
   explicit FullDisk(std::int64_t room) : room_(room) {}
   std::int64_t Write(int file, const void* data, std::size_t bytes) override {
     if (room_ == 0) return -ENOSPC;
-    const std::int64_t written = FileOps::Write(file, data, std::min<std::size_t>(bytes, static_cast<std::size_t>(room_)));
+    const std::int64_t written =
+        FileOps::Write(file, data, std::min<std::size_t>(bytes, static_cast<std::size_t>(room_)));
     if (written > 0) room_ -= written;
     return written;
   }
@@ -126,7 +129,8 @@ TEST_CASE("A full disk, a failing sync and a failing rename are errors that leav
   CHECK(Refused(WriteFileAtomically(path, Bytes("0123456789"), full), StatusCode::kResourceExhausted,
                 {path.c_str(), "No space left on device"}));
   FailingSync sync;
-  CHECK(Refused(WriteFileAtomically(path, Bytes("x"), sync), StatusCode::kDataLoss, {path.c_str(), "Input/output error"}));
+  CHECK(Refused(WriteFileAtomically(path, Bytes("x"), sync), StatusCode::kDataLoss,
+                {path.c_str(), "Input/output error"}));
   FailingRename rename;
   CHECK_FALSE(WriteFileAtomically(path, Bytes("x"), rename).ok());
   CHECK(ReadBytes(path) == "old");
@@ -138,7 +142,8 @@ TEST_CASE("A full disk fails every writer, and leaves nothing behind") {
   const std::vector<float> pixels(3 * 64 * 64, 0.25f);
   const std::array<std::int64_t, 3> shape{64, 64, 3};
   const NpyView view{DType::kF32, shape, pixels.data()};
-  const DenseVolume volume = Dense(20, 20, 20, [](auto x, auto y, auto z) { return static_cast<double>(x * y + z) / 40; });
+  const DenseVolume volume =
+      Dense(20, 20, 20, [](auto x, auto y, auto z) { return static_cast<double>(x * y + z) / 40; });
   for (const std::int64_t room : {0, 1, 100}) {
     FullDisk disk(room);
     const std::vector<absl::Status> results = {
@@ -176,7 +181,8 @@ TEST_CASE("An output that cannot be written is named with the reason") {
   const std::string missing = folder / "nowhere/a.npy";
   CHECK(Refused(WriteFileAtomically(missing, Bytes("x")), StatusCode::kNotFound,
                 {missing.c_str(), "No such file or directory"}));
-  CHECK(Refused(WriteFileAtomically(folder.path(), Bytes("x")), StatusCode::kFailedPrecondition, {"not a regular file"}));
+  CHECK(
+      Refused(WriteFileAtomically(folder.path(), Bytes("x")), StatusCode::kFailedPrecondition, {"not a regular file"}));
   CHECK(Refused(WriteFileAtomically("/dev/null", Bytes("x")), StatusCode::kFailedPrecondition, {"not a regular file"}));
   CHECK(Refused(WriteFileAtomically("", Bytes("x")), StatusCode::kInvalidArgument, {"path"}));
   CHECK(std::filesystem::is_character_file("/dev/null"));

@@ -1,5 +1,5 @@
-// Damaged files through the worker: always an error or a volume that has passed every check; never a crash of this process,
-// never a hang, never a file left behind.
+// Damaged files through the worker: always an error or a volume that has passed every check; never a crash of this
+// process, never a hang, never a file left behind.
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -50,7 +50,9 @@ std::string Damaged(const std::string& whole, std::uint32_t round) {
       bytes.replace(at, count, std::string(count, '\0'));
       break;
     }
-    case 3: bytes.resize(random(bytes.size())); break;
+    case 3:
+      bytes.resize(random(bytes.size()));
+      break;
     default:
       for (int i = 0; i < 16; ++i) {
         const std::size_t at = place();
@@ -143,10 +145,13 @@ TEST_CASE("A file that declares more than there is room for does not take the ro
   request.path = folder / "big.npy";
   request.worker_path = DVREN_BIN_DIR "/dvren-parse";
   CHECK(ImportVolume(request, scratch.path()).status().code() == StatusCode::kInvalidArgument);
-  if (!Python("numpy", "numpy.savez_compressed('" + (folder / "bomb") + "', density=numpy.zeros((256, 1024, 1024), 'f4'))\n")) return;
+  if (!Python("numpy",
+              "numpy.savez_compressed('" + (folder / "bomb") + "', density=numpy.zeros((256, 1024, 1024), 'f4'))\n"))
+    return;
   request.path = folder / "bomb.npz";
   request.max_bytes = std::uint64_t{256} << 20;
-  CHECK(Refused(ImportVolume(request, scratch.path()).status(), StatusCode::kResourceExhausted, {"bomb.npz", "268435456"}));
+  CHECK(Refused(ImportVolume(request, scratch.path()).status(), StatusCode::kResourceExhausted,
+                {"bomb.npz", "268435456"}));
 }
 
 #if !defined(__SANITIZE_ADDRESS__)  // the sanitizer's own memory cannot live within the limit

@@ -29,7 +29,8 @@ TEST_CASE("sRGB has the values of its definition") {
 TEST_CASE("PNG samples are encoded once, clamped and rounded") {
   const TempFolder folder;
   // Linear light and its 8-bit sRGB value.
-  const std::vector<float> linear{0.0f, 0.0003f, 0.0031308f, 0.18f, 0.2158605f, 0.5f, 0.95f, 1.0f, -0.5f, 7.0f, 0.2f, 1e30f};
+  const std::vector<float> linear{0.0f,  0.0003f, 0.0031308f, 0.18f, 0.2158605f, 0.5f,
+                                  0.95f, 1.0f,    -0.5f,      7.0f,  0.2f,       1e30f};
   Ok(WritePng(folder / "a.png", 4, 1, 3, 8, linear, true));
   PngImage png = Get(ReadPng(folder / "a.png"));
   CHECK(png.samples == std::vector<std::uint16_t>{0, 1, 10, 118, 128, 188, 249, 255, 0, 255, 124, 255});
@@ -94,13 +95,16 @@ TEST_CASE("Bad images are refused by name") {
   const TempFolder folder;
   std::vector<float> two(2 * 2 * 3, 0.5f);
   two[7] = std::numeric_limits<float>::quiet_NaN();
-  CHECK(Refused(WritePng(folder / "a.png", 2, 2, 3, 8, two, true), StatusCode::kInvalidArgument, {"(0, 1) channel 1", "NaN"}));
+  CHECK(Refused(WritePng(folder / "a.png", 2, 2, 3, 8, two, true), StatusCode::kInvalidArgument,
+                {"(0, 1) channel 1", "NaN"}));
   CHECK(Refused(WritePng(folder / "a.png", 0, 2, 3, 8, two, true), StatusCode::kInvalidArgument, {"width = 0"}));
   CHECK(Refused(WritePng(folder / "a.png", 2, 2, 2, 8, two, true), StatusCode::kInvalidArgument, {"channels = 2"}));
   CHECK(Refused(WritePng(folder / "a.png", 2, 2, 3, 12, two, true), StatusCode::kInvalidArgument, {"bits = 12"}));
-  CHECK(Refused(WritePng(folder / "a.png", 2, 3, 3, 8, two, true), StatusCode::kInvalidArgument, {"values = 12", "18"}));
+  CHECK(
+      Refused(WritePng(folder / "a.png", 2, 3, 3, 8, two, true), StatusCode::kInvalidArgument, {"values = 12", "18"}));
   CHECK(Refused(WriteExr(folder / "a.exr", 2, 2, {}), StatusCode::kInvalidArgument, {"channels"}));
-  CHECK(Refused(WriteExr(folder / "a.exr", 2, 2, {{"R", two, 3}, {"R", two, 3}}), StatusCode::kInvalidArgument, {"\"R\""}));
+  CHECK(Refused(WriteExr(folder / "a.exr", 2, 2, {{"R", two, 3}, {"R", two, 3}}), StatusCode::kInvalidArgument,
+                {"\"R\""}));
   CHECK(Refused(WriteExr(folder / "a.exr", 3, 2, {{"R", two, 3}}), StatusCode::kInvalidArgument, {"channel R"}));
   CHECK(folder.Names().empty());
   CHECK(Refused(ReadPng(folder / "b.png").status(), StatusCode::kNotFound, {"b.png"}));
@@ -110,7 +114,8 @@ TEST_CASE("Bad images are refused by name") {
 TEST_CASE("Damaged PNG and EXR files are errors or images, never crashes") {
   const TempFolder folder;
   std::vector<float> values(16 * 16 * 3);
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(std::fmod(static_cast<double>(i) * 0.37, 1.0));
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = static_cast<float>(std::fmod(static_cast<double>(i) * 0.37, 1.0));
   Ok(WritePng(folder / "a.png", 16, 16, 3, 8, values, true));
   Ok(WriteExr(folder / "a.exr", 16, 16, {{"R", values, 3}}));
   for (const std::string kind : {"png", "exr"}) {
@@ -136,7 +141,8 @@ TEST_CASE("EXR keeps every bit of named channels, ZIP compressed") {
   const std::vector<float> rgb{0.1f, 0.2f, 0.3f, 1e-30f, -5.0f, 1e30f, 0.7f, 0.8f, 0.9f, 1.0f, 1.1f, 1.2f};
   const std::vector<float> depth{1.5f, inf, 0.0f, -0.0f};
   const auto span = std::span<const float>(rgb);
-  Ok(WriteExr(folder / "a.exr", 2, 2, {{"R", span, 3}, {"G", span.subspan(1), 3}, {"B", span.subspan(2), 3}, {"Z", depth, 1}}));
+  Ok(WriteExr(folder / "a.exr", 2, 2,
+              {{"R", span, 3}, {"G", span.subspan(1), 3}, {"B", span.subspan(2), 3}, {"Z", depth, 1}}));
   const ExrImage image = Get(ReadExr(folder / "a.exr"));
   CHECK((image.width == 2 && image.height == 2));
   REQUIRE(image.channels.size() == 4);

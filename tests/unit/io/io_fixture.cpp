@@ -79,7 +79,8 @@ bool Python(const std::string& modules, const std::string& script) {
     if (pipe == nullptr) return std::pair<int, std::string>{-1, "popen failed"};
     std::string output;
     std::array<char, 4096> buffer{};
-    for (std::size_t got; (got = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) output.append(buffer.data(), got);
+    for (std::size_t got; (got = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;)
+      output.append(buffer.data(), got);
     return std::pair<int, std::string>{pclose(pipe), output};
   };
   if (run("import " + modules + "\n").first != 0) {

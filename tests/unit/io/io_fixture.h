@@ -1,4 +1,5 @@
-// What the tests of dvren::io share: a folder that goes away, bytes of files, statuses as failures, Python as a second opinion.
+// What the tests of dvren::io share: a folder that goes away, bytes of files, statuses as failures, Python as a second
+// opinion.
 #pragma once
 
 #include <cstddef>
@@ -46,8 +47,8 @@ void WriteBytes(const std::string& path, const std::string& bytes);
 // $DVREN_DATA, or <source>/../shared/data, + name; empty (and said on stderr) where it is not there.
 [[nodiscard]] std::string DataFile(const std::string& name);
 
-// Runs `script` with Debian's Python. False, said on stderr, where `modules` cannot be imported (nothing was checked then);
-// throws with the script's output when it fails.
+// Runs `script` with Debian's Python. False, said on stderr, where `modules` cannot be imported (nothing was checked
+// then); throws with the script's output when it fails.
 bool Python(const std::string& modules, const std::string& script);
 
 // (nz, ny, nx, 1) of f32 with `value(x, y, z)`.

@@ -93,13 +93,14 @@ TEST_CASE("A header is read by its grammar alone") {
   const std::string four(4, '\1');
   CHECK(Get(Parse(File("{\"shape\":(1,),'fortran_order':False,'descr':'<f4'}", four))).shape == Shape{1});
   for (const std::string& dict :
-       {std::string(""), std::string("{"), std::string("[]"), Dict("<f4", "(1)"), Dict("<f4", "(-1,)"), Dict("<f4", "(1.0,)"),
-        Dict("<f4", "(1,") + "}", Dict("<f4", "[1]"), Dict("<f4", "(1,)", "0"), Dict("<f4", "(1,)") + "x",
-        std::string("{'descr': '<f4', 'shape': (1,)}"), std::string("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,)}"),
+       {std::string(""), std::string("{"), std::string("[]"), Dict("<f4", "(1)"), Dict("<f4", "(-1,)"),
+        Dict("<f4", "(1.0,)"), Dict("<f4", "(1,") + "}", Dict("<f4", "[1]"), Dict("<f4", "(1,)", "0"),
+        Dict("<f4", "(1,)") + "x", std::string("{'descr': '<f4', 'shape': (1,)}"),
+        std::string("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,)}"),
         std::string("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'more': 1}"),
         std::string("{'descr' '<f4', 'fortran_order': False, 'shape': (1,)}"),
-        std::string("{'descr': '<f4' 'fortran_order': False 'shape': (1,)}"),
-        Dict("<f4", "(99999999999999999999,)"), Dict("<f4", "(4294967296, 4294967296)"), Dict("<f4", "(9223372036854775807,)")}) {
+        std::string("{'descr': '<f4' 'fortran_order': False 'shape': (1,)}"), Dict("<f4", "(99999999999999999999,)"),
+        Dict("<f4", "(4294967296, 4294967296)"), Dict("<f4", "(9223372036854775807,)")}) {
     CHECK(Refused(Parse(File(dict, four)).status(), StatusCode::kInvalidArgument, {"a.npy", "header"}));
   }
   std::string deep = "(";
@@ -108,9 +109,11 @@ TEST_CASE("A header is read by its grammar alone") {
 }
 
 TEST_CASE("A file shorter or longer than its header declares is refused, before memory is taken") {
-  CHECK(Refused(Parse(File(Dict("<f4", "(2,)"), "1234567")).status(), StatusCode::kInvalidArgument, {"cut short", "8", "7"}));
+  CHECK(Refused(Parse(File(Dict("<f4", "(2,)"), "1234567")).status(), StatusCode::kInvalidArgument,
+                {"cut short", "8", "7"}));
   CHECK(Refused(Parse(File(Dict("<f4", "(2,)"), "123456789")).status(), StatusCode::kInvalidArgument, {"too long"}));
-  CHECK(Refused(Parse(File(Dict("<f8", "(1000000000000,)"), "")).status(), StatusCode::kInvalidArgument, {"cut short"}));
+  CHECK(
+      Refused(Parse(File(Dict("<f8", "(1000000000000,)"), "")).status(), StatusCode::kInvalidArgument, {"cut short"}));
   const std::string whole = File(Dict("<f4", "(2,)"), "12345678");
   for (std::size_t n = 0; n < whole.size(); ++n) CHECK_FALSE(Parse(whole.substr(0, n)).ok());
   std::string version = whole;
@@ -127,7 +130,8 @@ TEST_CASE("An array above the budget is RESOURCE_EXHAUSTED, a missing file NOT_F
   CHECK(Refused(ReadNpy(folder / "a.npy", 399).status(), StatusCode::kResourceExhausted, {"400", "399"}));
   CHECK(Refused(ReadNpy(folder / "b.npy").status(), StatusCode::kNotFound, {"b.npy"}));
   CHECK(Refused(ReadNpy(folder.path()).status(), StatusCode::kInvalidArgument, {"not a regular file"}));
-  CHECK(Refused(WriteNpy(folder / "c.npy", {DType::kBF16, shape, values.data()}), StatusCode::kInvalidArgument, {"bf16"}));
+  CHECK(Refused(WriteNpy(folder / "c.npy", {DType::kBF16, shape, values.data()}), StatusCode::kInvalidArgument,
+                {"bf16"}));
 }
 
 TEST_CASE("An NPZ comes back as it was written, and NumPy reads the same, stored and deflated") {
@@ -169,7 +173,8 @@ with zipfile.ZipFile(d + 'stranger.npz', 'w') as z: z.writestr('readme.txt', 'he
   }
   CHECK(Get(ReadNpz(folder / "plain.npz")).size() == 2);
   CHECK(Get(ReadNpz(folder / "deflated.npz")).at("density").shape == Shape{2, 2, 2});
-  CHECK(Refused(ReadNpz(folder / "bomb.npz", 1 << 20).status(), StatusCode::kResourceExhausted, {"bomb.npz", "1048576"}));
+  CHECK(
+      Refused(ReadNpz(folder / "bomb.npz", 1 << 20).status(), StatusCode::kResourceExhausted, {"bomb.npz", "1048576"}));
   CHECK(Refused(ReadNpz(folder / "bzip.npz").status(), StatusCode::kInvalidArgument, {"stored or deflated"}));
   CHECK(Refused(ReadNpz(folder / "stranger.npz").status(), StatusCode::kInvalidArgument, {"readme.txt"}));
   std::string bytes = ReadBytes(folder / "plain.npz");

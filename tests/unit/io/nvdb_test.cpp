@@ -33,12 +33,20 @@ nanovdb::GridHandle<> Handle(const std::string& name = "density",
   return builder.getHandle<>(0.25, nanovdb::Vec3d(1, 2, 3), name);
 }
 
-Blob BlobOf(const nanovdb::GridHandle<>& handle) { return Blob::Copy(handle.data(), handle.size()); }
+Blob BlobOf(const nanovdb::GridHandle<>& handle) {
+  return Blob::Copy(handle.data(), handle.size());
+}
 
-Blob Copied(const Blob& blob) { return Blob::Copy(blob.data(), blob.size()); }
+Blob Copied(const Blob& blob) {
+  return Blob::Copy(blob.data(), blob.size());
+}
 
-nanovdb::GridData* GridOf(Blob& blob) { return reinterpret_cast<nanovdb::GridData*>(blob.data()); }
-Tree* TreeOf(Blob& blob) { return reinterpret_cast<Tree*>(blob.data() + sizeof(nanovdb::GridData)); }
+nanovdb::GridData* GridOf(Blob& blob) {
+  return reinterpret_cast<nanovdb::GridData*>(blob.data());
+}
+Tree* TreeOf(Blob& blob) {
+  return reinterpret_cast<Tree*>(blob.data() + sizeof(nanovdb::GridData));
+}
 template <class T>
 T* NodeOf(Blob& blob, int level, int n = 0) {
   return reinterpret_cast<T*>(reinterpret_cast<std::byte*>(TreeOf(blob)) + TreeOf(blob)->mNodeOffset[level]) + n;
@@ -93,7 +101,8 @@ TEST_CASE("A missing grid, a wrong type, a level set, a budget: each refused by 
   wide.getAccessor().setValue(Coord(1, 2, 3), 1.0);
   nanovdb::io::writeGrid(folder / "double.nvdb", wide.getHandle<>(1.0, nanovdb::Vec3d(0), "density"));
   CHECK(Get(ReadNvdb(folder / "fog.nvdb")).grid_name == "smoke");
-  const auto refused = [&](const char* file, NvdbOptions options, StatusCode code, std::initializer_list<const char*> parts) {
+  const auto refused = [&](const char* file, NvdbOptions options, StatusCode code,
+                           std::initializer_list<const char*> parts) {
     return Refused(ReadNvdb(folder / file, options).status(), code, parts);
   };
   CHECK(refused("fog.nvdb", {.grid = "fire"}, StatusCode::kInvalidArgument, {"grid = fire", "there are smoke"}));
@@ -159,7 +168,8 @@ TEST_CASE("Every offset, count, box and value of a buffer is looked at") {
   CHECK(refused("class", [](Blob& b) { GridOf(b)->mGridClass = nanovdb::GridClass::Staggered; }));
   CHECK(refused("name", [](Blob& b) { std::memset(GridOf(b)->mGridName, 'x', 256); }));
   CHECK(refused("blind", [](Blob& b) { GridOf(b)->mBlindMetadataCount = 1; }));
-  CHECK(refused("index_to_world", [](Blob& b) { GridOf(b)->mMap.mMatD[4] = std::numeric_limits<double>::quiet_NaN(); }));
+  CHECK(
+      refused("index_to_world", [](Blob& b) { GridOf(b)->mMap.mMatD[4] = std::numeric_limits<double>::quiet_NaN(); }));
   CHECK(refused("inverse", [](Blob& b) { GridOf(b)->mMap.mInvMatD[0] = 3; }));
   CHECK(refused("single and double", [](Blob& b) { GridOf(b)->mMap.mMatF[0] = 7; }));
   for (const int level : {0, 1, 2, 3}) {
@@ -178,8 +188,10 @@ TEST_CASE("Every offset, count, box and value of a buffer is looked at") {
   CHECK(refused("tiles of its root", [](Blob& b) { NodeOf<Root>(b, 3)->mTableSize = 0x7fffffff; }));
   CHECK(refused("level 2", [](Blob& b) { NodeOf<Root>(b, 3)->tile(0)->child += 32; }));
   CHECK(refused("leaves", [](Blob& b) { NodeOf<Root>(b, 3)->tile(0)->child = std::int64_t{1} << 62; }));
-  CHECK(refused("leaves", [](Blob& b) { NodeOf<Root>(b, 3)->tile(0)->child = std::numeric_limits<std::int64_t>::min(); }));
-  CHECK(refused("linked twice", [](Blob& b) { NodeOf<Root>(b, 3)->tile(1)->child = NodeOf<Root>(b, 3)->tile(0)->child; }));
+  CHECK(refused("leaves",
+                [](Blob& b) { NodeOf<Root>(b, 3)->tile(0)->child = std::numeric_limits<std::int64_t>::min(); }));
+  CHECK(refused("linked twice",
+                [](Blob& b) { NodeOf<Root>(b, 3)->tile(1)->child = NodeOf<Root>(b, 3)->tile(0)->child; }));
   CHECK(refused("one key", [](Blob& b) {
     // An inactive value under the other tile's key; its node is unlinked, which is noticed later.
     Root* root = NodeOf<Root>(b, 3);

@@ -10,7 +10,9 @@ namespace {
 
 using openvdb::Coord;
 
-void Write(const std::string& path, const openvdb::GridPtrVec& grids) { openvdb::io::File(path).write(grids); }
+void Write(const std::string& path, const openvdb::GridPtrVec& grids) {
+  openvdb::io::File(path).write(grids);
+}
 
 openvdb::math::Transform::Ptr Placed() {
   auto transform = openvdb::math::Transform::createLinearTransform(0.5);
@@ -26,7 +28,8 @@ typename GridT::Ptr Block(const std::string& name) {
   for (int z = 0; z < 2; ++z) {
     for (int y = 0; y < 3; ++y) {
       for (int x = 0; x < 4; ++x) {
-        accessor.setValue(Coord(10 + x, -2 + y, 5 + z), static_cast<typename GridT::ValueType>((x + 10 * y + 100 * z + 1) / 1000.0));
+        accessor.setValue(Coord(10 + x, -2 + y, 5 + z),
+                          static_cast<typename GridT::ValueType>((x + 10 * y + 100 * z + 1) / 1000.0));
       }
     }
   }
@@ -51,7 +54,9 @@ void WriteSeveralVdb(const std::string& path) {
   Write(path, {Block<openvdb::FloatGrid>("a"), Block<openvdb::FloatGrid>("b"), vectors});
 }
 
-void WriteDoubleVdb(const std::string& path) { Write(path, {Block<openvdb::DoubleGrid>("density")}); }
+void WriteDoubleVdb(const std::string& path) {
+  Write(path, {Block<openvdb::DoubleGrid>("density")});
+}
 
 void WriteLevelSetVdb(const std::string& path, bool named_density) {
   openvdb::initialize();

@@ -76,7 +76,7 @@ TEST_CASE("Dense by OpenVDB and dense by way of NanoVDB are the same, tiles and 
       CHECK(direct.local_to_world.Apply({1, 2, 4}) == Vec3{0.5 + 0.5 - 4, 4, 6});
       // min = (-8, 0, 0), so that index (x, y, z) lies at (x + 9, y + 1, z + 1).
       CHECK(At(direct, 3 + 9, 4 + 1, 5 + 1) == 1.0f);
-      CHECK(At(direct, 3 + 9, 4 + 1, 6 + 1) == 0.125f);   // inactive voxels keep their value
+      CHECK(At(direct, 3 + 9, 4 + 1, 6 + 1) == 0.125f);  // inactive voxels keep their value
       CHECK(At(direct, -8 + 9, 0 + 1, 8 + 1) == 0.25f);
       CHECK(At(direct, 23 + 9, 23 + 1, 23 + 1) == 0.75f);
       CHECK(At(direct, 200 + 9, 100 + 1, 100 + 1) == 0.5f);
@@ -126,7 +126,7 @@ TEST_CASE("A level set is refused unless it is to be converted, and then is 1 in
               z - static_cast<int>(fog.box.min[2] + 0.5));
   };
   CHECK(value(0, 0, 0) == 1.0f);
-  CHECK(value(6, 0, 0) == 1.0f);                     // 4 voxels deep, beyond the band of 3
+  CHECK(value(6, 0, 0) == 1.0f);                          // 4 voxels deep, beyond the band of 3
   CHECK(value(8, 0, 0) == Approx(2.0 / 3).margin(0.02));  // 2 voxels deep
   CHECK(value(-10, 0, 0) == Approx(0.0).margin(0.02));
   const NanoVdbVolume nano = Get(VdbToNanoVdb(folder / "a.vdb", {.convert_level_set = true}));
@@ -137,8 +137,10 @@ TEST_CASE("Negative, NaN and infinite density is refused with the count and the 
   const TempFolder folder;
   for (const float bad : {-0.5f, std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     WriteBadVdb(folder / "a.vdb", bad);
-    CHECK(Refused(VdbToDense(folder / "a.vdb").status(), StatusCode::kInvalidArgument, {"in 2 of", "(12, -2, 6)", ">= 0"}));
-    CHECK(Refused(VdbToNanoVdb(folder / "a.vdb").status(), StatusCode::kInvalidArgument, {"in 2 voxels", "(12, -2, 6)"}));
+    CHECK(Refused(VdbToDense(folder / "a.vdb").status(), StatusCode::kInvalidArgument,
+                  {"in 2 of", "(12, -2, 6)", ">= 0"}));
+    CHECK(
+        Refused(VdbToNanoVdb(folder / "a.vdb").status(), StatusCode::kInvalidArgument, {"in 2 voxels", "(12, -2, 6)"}));
   }
 }
 
@@ -165,7 +167,8 @@ TEST_CASE("A tile of 4096 cubed is small as NanoVDB and refused as a dense grid"
   const NanoVdbVolume nano = Get(VdbToNanoVdb(folder / "a.vdb"));
   CHECK(nano.active_voxels == std::uint64_t{1} << 36);
   CHECK(nano.blob.size() < 4096);
-  CHECK(Refused(VdbToDense(folder / "a.vdb", {.max_bytes = 1 << 30}).status(), StatusCode::kResourceExhausted, {"NanoVDB"}));
+  CHECK(Refused(VdbToDense(folder / "a.vdb", {.max_bytes = 1 << 30}).status(), StatusCode::kResourceExhausted,
+                {"NanoVDB"}));
   CHECK(Refused(NanoVdbToDense(nano, 1 << 30).status(), StatusCode::kResourceExhausted, {"NanoVDB"}));
   CHECK(Refused(VdbToNanoVdb(folder / "a.vdb", {.max_bytes = 100}).status(), StatusCode::kResourceExhausted, {"100"}));
 }
@@ -175,8 +178,8 @@ TEST_CASE("What WriteVdb writes comes back, dense and NanoVDB") {
   WriteTilesVdb(folder / "tiles.vdb");
   const DenseVolume dense = Get(VdbToDense(folder / "tiles.vdb"));
   Ok(WriteVdb(folder / "dense.vdb", dense));
-  // An earlier import keeps its indices: the active voxels lie where they lay. (Inactive ones that held a value are active
-  // now; they were inside the box.)
+  // An earlier import keeps its indices: the active voxels lie where they lay. (Inactive ones that held a value are
+  // active now; they were inside the box.)
   SameDense(Get(VdbToDense(folder / "dense.vdb")), dense);
   const NanoVdbVolume nano = Get(VdbToNanoVdb(folder / "tiles.vdb"));
   Ok(WriteVdb(folder / "nano.vdb", nano));
@@ -188,7 +191,8 @@ TEST_CASE("What WriteVdb writes comes back, dense and NanoVDB") {
 
 TEST_CASE("A dense array written as VDB lies where its box says") {
   const TempFolder folder;
-  DenseVolume volume = Dense(4, 3, 2, [](auto x, auto y, auto z) { return static_cast<double>(1 + x + 10 * y + 100 * z); });
+  DenseVolume volume =
+      Dense(4, 3, 2, [](auto x, auto y, auto z) { return static_cast<double>(1 + x + 10 * y + 100 * z); });
   volume.box = {{-2, 0, 1}, {2, 6, 2}};
   volume.local_to_world.m = {2, 0, 0, 5, 0, 1, 0, 0, 0, 0, 1, 0};
   Ok(WriteVdb(folder / "a.vdb", volume));
@@ -205,7 +209,8 @@ TEST_CASE("A dense array written as VDB lies where its box says") {
 
 TEST_CASE("OpenVDB's own Python module reads what WriteVdb writes") {
   const TempFolder folder;
-  DenseVolume volume = Dense(5, 4, 3, [](auto x, auto y, auto z) { return x == 0 ? 0.0 : static_cast<double>(x + 10 * y + 100 * z); });
+  DenseVolume volume =
+      Dense(5, 4, 3, [](auto x, auto y, auto z) { return x == 0 ? 0.0 : static_cast<double>(x + 10 * y + 100 * z); });
   volume.box = {{0, 0, 0}, {5, 8, 12}};
   Ok(WriteVdb(folder / "a.vdb", volume));
   WriteBlockVdb(folder / "b.vdb");
@@ -236,7 +241,8 @@ TEST_CASE("The sample smoke is imported as OpenVDB's own Python module reads it"
   const DenseVolume dense = Get(VdbToDense(path));
   SameDense(dense, Get(NanoVdbToDense(nano)));
   Ok(WriteNpy(folder / "a.npy", {dense.dtype, std::span(dense.shape.data(), 3), dense.values.data()}));
-  Python("numpy, sys", "sys.path.insert(0, '" DVREN_SOURCE_DIR "/tests/support')\nfrom reference import vdb\nd = vdb.dense_from_sparse(vdb.load_vdb('" +
+  Python("numpy, sys", "sys.path.insert(0, '" DVREN_SOURCE_DIR
+                       "/tests/support')\nfrom reference import vdb\nd = vdb.dense_from_sparse(vdb.load_vdb('" +
                            path + "'))\na = numpy.load('" + (folder / "a.npy") + R"(')
 assert a.shape == d.values.shape[:3], (a.shape, d.values.shape)
 assert (a == d.values[..., 0]).all()

@@ -76,7 +76,8 @@ class TestWork final : public Work {
   }
   [[nodiscard]] int slices() const { return slices_.load(); }
   [[nodiscard]] bool ended() const { return ended_.load(); }
-  // The scheduler's promise: one thread at a time, one end, nothing after it. (Catch's assertions are for one thread only.)
+  // The scheduler's promise: one thread at a time, one end, nothing after it. (Catch's assertions are for one thread
+  // only.)
   [[nodiscard]] bool promise_kept() const { return !broken_.load(); }
 
  private:

@@ -18,8 +18,8 @@ namespace dvren::io {
 class FileOps {
  public:
   virtual ~FileOps() = default;
-  virtual int CreateExclusive(const std::string& path);                        // a descriptor, or -errno
-  virtual std::int64_t Write(int file, const void* data, std::size_t bytes);   // bytes written, or -errno
+  virtual int CreateExclusive(const std::string& path);                       // a descriptor, or -errno
+  virtual std::int64_t Write(int file, const void* data, std::size_t bytes);  // bytes written, or -errno
   virtual int Sync(int file);
   virtual int Close(int file);
   virtual int Rename(const std::string& from, const std::string& to);

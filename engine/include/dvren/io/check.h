@@ -9,8 +9,8 @@
 
 namespace dvren::io {
 
-// Bytes of a (nz, ny, nx, channels) array. INVALID_ARGUMENT for an extent below 1, a channel count other than 1, 4, 13, 28
-// or 49, a dtype other than f32 or f16, or a product that does not fit 63 bits. `name` starts the message.
+// Bytes of a (nz, ny, nx, channels) array. INVALID_ARGUMENT for an extent below 1, a channel count other than 1, 4, 13,
+// 28 or 49, a dtype other than f32 or f16, or a product that does not fit 63 bits. `name` starts the message.
 [[nodiscard]] absl::StatusOr<std::uint64_t> DenseBytes(const std::array<std::int64_t, 4>& shape, DType dtype,
                                                        absl::string_view name);
 

@@ -27,8 +27,8 @@ struct ExrImage {
   std::map<std::string, std::vector<float>> channels;  // C order (height, width); half channels widened
 };
 
-// Single-part scan-line or tiled files. NOT_FOUND, INVALID_ARGUMENT for a damaged file, a subsampled or integer channel,
-// RESOURCE_EXHAUSTED when the channels would take more than `max_bytes`.
+// Single-part scan-line or tiled files. NOT_FOUND, INVALID_ARGUMENT for a damaged file, a subsampled or integer
+// channel, RESOURCE_EXHAUSTED when the channels would take more than `max_bytes`.
 [[nodiscard]] absl::StatusOr<ExrImage> ReadExr(const std::string& path,
                                                std::uint64_t max_bytes = std::uint64_t{1} << 30);
 

@@ -46,10 +46,10 @@ struct ImportRequest {
 // By the extension, case ignored. INVALID_ARGUMENT for an unknown one.
 [[nodiscard]] absl::StatusOr<FileFormat> FormatOfName(absl::string_view name);
 
-// Array rules: rank 3 = (nz, ny, nx) of sigma, rank 4 = (nz, ny, nx, channels); f32 and f16 are kept, f64 becomes f32 where
-// every value stays finite, integers are refused. `scratch_dir` must be there; what is put into it is gone on return.
-// INVALID_ARGUMENT for whatever the file is to blame for (a crash, timeout or lack of memory of the worker included),
-// RESOURCE_EXHAUSTED for a volume above max_bytes or a full disk, NOT_FOUND without the file, CANCELLED,
+// Array rules: rank 3 = (nz, ny, nx) of sigma, rank 4 = (nz, ny, nx, channels); f32 and f16 are kept, f64 becomes f32
+// where every value stays finite, integers are refused. `scratch_dir` must be there; what is put into it is gone on
+// return. INVALID_ARGUMENT for whatever the file is to blame for (a crash, timeout or lack of memory of the worker
+// included), RESOURCE_EXHAUSTED for a volume above max_bytes or a full disk, NOT_FOUND without the file, CANCELLED,
 // FAILED_PRECONDITION without the worker, UNIMPLEMENTED on platforms without fork.
 [[nodiscard]] absl::StatusOr<Volume> ImportVolume(const ImportRequest& request, const std::string& scratch_dir);
 

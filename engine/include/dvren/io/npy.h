@@ -28,8 +28,9 @@ struct NpyView {
   const void* data = nullptr;
 };
 
-// NOT_FOUND without the file; INVALID_ARGUMENT naming the file for anything that is not such an array or whose length is
-// not what its header declares; RESOURCE_EXHAUSTED above `max_bytes` of values. Sizes are checked before memory is taken.
+// NOT_FOUND without the file; INVALID_ARGUMENT naming the file for anything that is not such an array or whose length
+// is not what its header declares; RESOURCE_EXHAUSTED above `max_bytes` of values. Sizes are checked before memory is
+// taken.
 [[nodiscard]] absl::StatusOr<NpyArray> ReadNpy(const std::string& path,
                                                std::uint64_t max_bytes = std::numeric_limits<std::uint64_t>::max());
 // The same from memory; `name` stands in messages.

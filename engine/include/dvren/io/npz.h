@@ -12,8 +12,8 @@ namespace dvren::io {
 
 inline constexpr std::uint64_t kDefaultNpzBytes = std::uint64_t{4} << 30;
 
-// Stored and deflated entries; names without ".npy". `max_bytes` caps the values of all arrays together before anything is
-// decompressed (RESOURCE_EXHAUSTED). INVALID_ARGUMENT for encrypted, damaged, duplicate or foreign entries.
+// Stored and deflated entries; names without ".npy". `max_bytes` caps the values of all arrays together before anything
+// is decompressed (RESOURCE_EXHAUSTED). INVALID_ARGUMENT for encrypted, damaged, duplicate or foreign entries.
 [[nodiscard]] absl::StatusOr<std::map<std::string, NpyArray>> ReadNpz(const std::string& path,
                                                                       std::uint64_t max_bytes = kDefaultNpzBytes);
 

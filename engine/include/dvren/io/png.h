@@ -14,12 +14,13 @@ namespace dvren::io {
 
 // `values` in C order (height, width, channels), clamped to [0, 1] and rounded to the nearest of 2^bits - 1 steps.
 // With `srgb_encode` the colours are linear light and are sRGB-encoded once (alpha never is), and the file says sRGB;
-// without, the values are written as they are. INVALID_ARGUMENT for a NaN, naming its pixel, and for sizes that do not fit.
+// without, the values are written as they are. INVALID_ARGUMENT for a NaN, naming its pixel, and for sizes that do not
+// fit.
 [[nodiscard]] absl::Status WritePng(const std::string& path, int width, int height, int channels, int bits,
                                     std::span<const float> values, bool srgb_encode, FileOps& ops = FileOps::Real());
 
-// Stored samples, C order (height, width, channels): 0 … 2^bits - 1. Palettes and fewer bits are expanded to 8-bit RGB(A),
-// grey with alpha to RGBA. Interlaced files are read too.
+// Stored samples, C order (height, width, channels): 0 … 2^bits - 1. Palettes and fewer bits are expanded to 8-bit
+// RGB(A), grey with alpha to RGBA. Interlaced files are read too.
 struct PngImage {
   int width = 0, height = 0, channels = 0, bits = 0;
   std::vector<std::uint16_t> samples;

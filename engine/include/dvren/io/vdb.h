@@ -1,6 +1,6 @@
-// OpenVDB files: float fog volumes with an affine transform. OpenVDB trusts the lengths in a file, so a file from elsewhere
-// goes through ImportVolume (import.h), which does this in a process of its own.
-// Without DVREN_WITH_VDB everything here returns UNIMPLEMENTED.
+// OpenVDB files: float fog volumes with an affine transform. OpenVDB trusts the lengths in a file, so a file from
+// elsewhere goes through ImportVolume (import.h), which does this in a process of its own. Without DVREN_WITH_VDB
+// everything here returns UNIMPLEMENTED.
 #pragma once
 
 #include <cstdint>
@@ -28,18 +28,19 @@ struct VdbOptions {
   std::uint64_t max_bytes = std::numeric_limits<std::uint64_t>::max();  // of the result
 };
 
-// Float grids, half-saved ones too; double grids are converted. NOT_FOUND without the file; INVALID_ARGUMENT for a missing
-// grid (naming those there are), another value type, a level set, a frustum transform, no active voxel, negative, NaN or
-// infinite density (count and first index (x, y, z)), or a damaged file; RESOURCE_EXHAUSTED above max_bytes.
+// Float grids, half-saved ones too; double grids are converted. NOT_FOUND without the file; INVALID_ARGUMENT for a
+// missing grid (naming those there are), another value type, a level set, a frustum transform, no active voxel,
+// negative, NaN or infinite density (count and first index (x, y, z)), or a damaged file; RESOURCE_EXHAUSTED above
+// max_bytes.
 [[nodiscard]] absl::StatusOr<NanoVdbVolume> VdbToNanoVdb(const std::string& path, const VdbOptions& options = {});
 
-// Dense f32 sigma over the index range [min - 1, max + 1] of the active voxels; box [min - 1.5, max + 1.5] in index space,
-// which is its local space; local_to_world is the file's index-to-world. Errors as above.
+// Dense f32 sigma over the index range [min - 1, max + 1] of the active voxels; box [min - 1.5, max + 1.5] in index
+// space, which is its local space; local_to_world is the file's index-to-world. Errors as above.
 [[nodiscard]] absl::StatusOr<DenseVolume> VdbToDense(const std::string& path, const VdbOptions& options = {});
 
-// A fog volume "density" (NanoVDB: its own name). Dense: one channel only; voxels of value 0 stay inactive; f16 is saved as
-// half; where a voxel is one unit of local space and centres are integers (an earlier VdbToDense), those are the indices,
-// otherwise indices start at 0.
+// A fog volume "density" (NanoVDB: its own name). Dense: one channel only; voxels of value 0 stay inactive; f16 is
+// saved as half; where a voxel is one unit of local space and centres are integers (an earlier VdbToDense), those are
+// the indices, otherwise indices start at 0.
 [[nodiscard]] absl::Status WriteVdb(const std::string& path, const Volume& volume, FileOps& ops = FileOps::Real());
 
 }  // namespace dvren::io

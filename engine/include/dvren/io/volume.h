@@ -24,8 +24,8 @@ class Blob {
  public:
   Blob() = default;
   explicit Blob(std::size_t bytes)
-      : data_(bytes == 0 ? nullptr : static_cast<std::byte*>(::operator new(bytes, std::align_val_t{64})),
-              [](std::byte* p) { ::operator delete(p, std::align_val_t{64}); }),
+      : data_(bytes == 0 ? nullptr : static_cast<std::byte*>(::operator new (bytes, std::align_val_t{64})),
+              [](std::byte* p) { ::operator delete (p, std::align_val_t{64}); }),
         size_(bytes) {}
   [[nodiscard]] static Blob Copy(const void* data, std::size_t bytes) {
     Blob blob(bytes);

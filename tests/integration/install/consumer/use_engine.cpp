@@ -1,4 +1,5 @@
-// Renders an opaque cube through the installed engine; exit 0 when its middle pixel is opaque and its colour the field's.
+// Renders an opaque cube through the installed engine; exit 0 when its middle pixel is opaque and its colour the
+// field's.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
