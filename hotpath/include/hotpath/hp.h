@@ -51,7 +51,8 @@ typedef enum hp_status {
   HP_STATUS_NOT_IMPLEMENTED = 3, /* nobody has written it yet */
   HP_STATUS_UNSUPPORTED = 4,     /* this device or build cannot do it */
   HP_STATUS_DEVICE_ERROR = 5,    /* the device failed; the context is unusable */
-  HP_STATUS_INTERNAL = 6
+  HP_STATUS_INTERNAL = 6,
+  HP_STATUS_OVERFLOW = 7 /* a gradient left the range of its fixed point; the message says which exponent to ask for */
 } hp_status;
 
 /* The message of the last failed call on this thread; "" after success. Valid until the thread's next hp call. */
@@ -168,6 +169,17 @@ typedef struct hp_field hp_field;
  * (hp_field_evaluate) and go through the staged ops in bounded chunks. */
 typedef enum hp_field_kind { HP_FIELD_POINTWISE = 1, HP_FIELD_BATCHED = 2 } hp_field_kind;
 typedef enum hp_interp { HP_INTERP_LINEAR = 1, HP_INTERP_NEAREST = 2 } hp_interp;
+
+/* Density of a dense grid from its interpolated raw value v, before sigma_scale. All but the identity take any finite v.
+ * TRUNC_EXP is exp(v) whose derivative is that of exp(min(v, 15)), so that one wild step cannot blow up training (as
+ * instant-ngp and torch-ngp do). */
+typedef enum hp_activation {
+  HP_ACTIVATION_IDENTITY = 0,
+  HP_ACTIVATION_SOFTPLUS = 1, /* log(1 + exp v) */
+  HP_ACTIVATION_EXP = 2,
+  HP_ACTIVATION_TRUNC_EXP = 3
+} hp_activation;
+
 typedef enum hp_border { HP_BORDER_ZERO = 1, HP_BORDER_CLAMP = 2 } hp_border;
 
 /* A dense grid over an axis-aligned box in its local space. `values` is host memory, C order (nz, ny, nx, channels),
@@ -181,6 +193,7 @@ typedef struct hp_grid_desc {
   hp_affine local_to_world;      /* must be invertible */
   hp_interp interp;
   hp_border border;
+  hp_activation activation; /* of sigma */
 } hp_grid_desc;
 
 /* A NanoVDB float grid (fog volume): `blob` is one grid's buffer in host memory, 32-byte aligned; it is checked node by
@@ -291,6 +304,7 @@ typedef enum hp_counter {
   HP_COUNTER_EARLY_STOPPED = 2, /* rays ended by early_stop */
   HP_COUNTER_TRUNCATED = 3,     /* rays cut by max_steps, or by the 2^24 limit of a lattice index */
   HP_COUNTER_INVALID = 4,       /* pixels outside what the lens model maps; they show the background */
+  HP_COUNTER_OVERFLOWED = 5,    /* gradient contributions that fixed point cannot hold; the gradients are spoilt */
   HP_COUNTER_COUNT = 8
 } hp_counter;
 
@@ -332,6 +346,8 @@ typedef struct hp_img_t {
   hp_tensor transmittance; /* (H, W) */
   hp_tensor depth;         /* (H, W) */
   hp_tensor hit;           /* (H, W) 1 where opacity > 0.5, else 0 */
+  hp_tensor radiance;      /* (H, W, 3) sum of w c, without the background: what backward needs of a ray, with its
+                              transmittance and depth */
 } hp_img_t;
 
 /* Rays of the plan's camera through the pixels of `roi`, row by row: N = roi.width * roi.height. */
@@ -370,17 +386,121 @@ HP_API hp_status hp_field_evaluate(hp_stream* stream, const hp_plan* plan, const
 
 /* ---- gradients ---------------------------------------------------------------------------------------------- */
 
+/* What gradients hold fixed: the number of segments, where early stop ended a ray, the cells that samples lie in, which
+ * faces of the box a ray enters and leaves by. They differentiate everything else, the first and last segment included.
+ * Nearest interpolation has no gradient with respect to position. Space that is skipped has none: values of blocks
+ * whose whole interpolation support is 0 get no gradient, whether it is skipped or not.
+ *
+ * Many rays add to one parameter. Sums are exact: contributions are rounded to a multiple of a quantum 2^e, once each,
+ * and added as integers, so that threads, tiles, batches and order change no bits.
+ *  - field values: int64, |contribution| < 2^50 quanta. The quantum belongs to the gradient, from hp_gradient_zero on.
+ *  - everything else of which there are few (camera, colours, step): 128 bit, the quantum is 2^HP_SUM_EXPONENT. */
+
+/* dL/d(values) of one field: block-sparse, memory grows with the blocks that rays touch. */
+typedef struct hp_gradient hp_gradient;
+
+typedef struct hp_gradient_info {
+  uint32_t struct_size;
+  int32_t exponent;      /* e of the quantum 2^e */
+  int32_t rank;          /* of what hp_gradient_read writes */
+  int32_t overflowed;    /* 1: a sum has wrapped or a contribution did not fit since the last zero */
+  int64_t shape[HP_MAX_RANK];
+  int64_t block_count;   /* blocks that hold something */
+  uint64_t device_bytes;
+} hp_gradient_info;
+
+#define HP_MIN_GRADIENT_EXPONENT (-100)
+#define HP_MAX_GRADIENT_EXPONENT 60
+
+/* INVALID_ARGUMENT for a field without parameters. The field must outlive its gradients. */
+HP_API hp_status hp_gradient_create(hp_stream* stream, const hp_field* field, hp_gradient** out);
+HP_API void hp_gradient_destroy(hp_gradient* gradient);
+/* All zero, with quantum 2^exponent. */
+HP_API hp_status hp_gradient_zero(hp_stream* stream, hp_gradient* gradient, int32_t exponent);
+HP_API hp_status hp_gradient_get_info(const hp_gradient* gradient, hp_gradient_info* out);
+/* values: f32 or f64, contiguous, info.shape.
+ *   dense_grid  (nz, ny, nx, channels), as the field's values
+ *   nanovdb     (leaves, 8, 8, 8), z, y, x, in the order of the blob's tree; values of tiles have no gradient.
+ * origins: (leaves, 3) i32, index coordinates x, y, z of each leaf's first voxel; absent for dense_grid.
+ * OVERFLOW when a sum has left its range: zero it with a larger exponent and go again. */
+HP_API hp_status hp_gradient_read(hp_stream* stream, const hp_gradient* gradient, const hp_tensor* values,
+                                  const hp_tensor* origins);
+/* An exponent that fits most uses: 36 (f32) or 40 (f64) bits below the largest |dL/d(image)| times max(1, dt). */
+HP_API int32_t hp_gradient_default_exponent(double largest_adjoint, double dt, hp_precision precision);
+
+/* Places in the array of few-parameter sums. */
+typedef enum hp_sum {
+  HP_SUM_BACKGROUND = 0,      /* 3 */
+  HP_SUM_SIGMA_SCALE = 3,     /* 1 */
+  HP_SUM_COLOR = 4,           /* 3 */
+  HP_SUM_DT = 7,              /* 1: the step size */
+  HP_SUM_CAMERA_TO_WORLD = 8, /* 12: ambient, of normalise(R d) */
+  HP_SUM_INTRINSICS = 20,     /* 4: fx, fy, cx, cy */
+  HP_SUM_DISTORTION = 24,     /* 5, in hp_camera's order */
+  HP_SUM_ORTHO_SCALE = 29,
+  HP_SUM_T_NEAR = 30,
+  HP_SUM_T_FAR = 31,
+  HP_SUM_KNOT_DENSITY = 32,   /* HP_MAX_TRANSFER_KNOTS */
+  HP_SUM_KNOT_RGB = 288,      /* HP_MAX_TRANSFER_KNOTS x 3 */
+  HP_SUM_COUNT = 1056
+} hp_sum;
+#define HP_SUM_EXPONENT (-80)
+/* A 128-bit sum, two's complement: low and high 64 bits. */
+HP_API double hp_sum_value(const int64_t low_high[2]);
+
+/* Which of the few-parameter sums are wanted. */
+typedef enum hp_wanted {
+  HP_WANT_SCENE = 1,  /* background, sigma scale, colour, transfer function */
+  HP_WANT_CAMERA = 2, /* pose, intrinsics, distortion, t_near, t_far: of the plan's camera */
+  HP_WANT_STEP = 4    /* dt */
+} hp_wanted;
+
+/* In: dL/d(image), each optional, shapes as in hp_img_t. Out: what is wanted; everything is added to but the rays'. */
 typedef struct hp_grads_t {
   uint32_t struct_size;
-  hp_tensor d_rgb, d_opacity, d_transmittance, d_depth; /* dL/d(image), shapes as in hp_img_t; optional */
-  hp_tensor d_values;                                   /* dL/d(field values), in the field's own layout */
+  uint32_t wanted;                                      /* hp_wanted, needs `sums` */
+  hp_tensor d_rgb, d_opacity, d_transmittance, d_depth; /* plan's precision, finite */
+  hp_gradient* values;                                  /* optional, of instances[0].field */
+  hp_tensor sums;                                       /* (HP_SUM_COUNT, 2) i64; absent when nothing is wanted */
+  /* Of given rays, each optional, written: (N, 3), (N, 3), (N), (N). */
+  hp_tensor d_origins, d_directions, d_t_near, d_t_far;
 } hp_grads_t;
 
+/* dL/d(samples) of stored samples; shapes as in hp_samp_t. */
+typedef struct hp_samp_grads_t {
+  uint32_t struct_size;
+  hp_tensor t, dt, sigma, rgb;
+} hp_samp_grads_t;
+
+/* Staged: the adjoint of hp_int and hp_img, from stored samples and what hp_int made of them. Writes dL/d(samples); adds
+ * the background's sum when HP_WANT_SCENE. Entries beyond the end of a ray are 0. What a batched field needs. */
+HP_API hp_status hp_diff_workspace_size(const hp_plan* plan, int64_t rays, int64_t samples_per_ray, size_t* bytes);
 HP_API hp_status hp_diff(hp_stream* stream, const hp_plan* plan, const hp_samp_t* samples, const hp_intl_t* integrals,
-                         const hp_grads_t* gradients, hp_workspace workspace);
+                         const hp_grads_t* gradients, const hp_samp_grads_t* out, hp_tensor counters,
+                         hp_workspace workspace);
+
+/* Staged: carries dL/d(samples) of the rays' samples on to field values, rays and sums. Pointwise fields only. The camera's
+ * part is hp_ray_backward's. */
+HP_API hp_status hp_samp_backward_workspace_size(const hp_plan* plan, int64_t rays, int64_t samples_per_ray,
+                                                 size_t* bytes);
+HP_API hp_status hp_samp_backward(hp_stream* stream, const hp_plan* plan, const hp_instance* instances,
+                                  int32_t instance_count, const hp_rays_t* rays, const hp_samp_grads_t* d_samples,
+                                  const hp_grads_t* gradients, hp_tensor counters, hp_workspace workspace);
+
+/* Staged: carries dL/d(rays) of the camera's rays through `roi` on to the camera's sums. Reads d_origins, d_directions,
+ * d_t_near, d_t_far of `gradients`. */
+HP_API hp_status hp_ray_backward_workspace_size(const hp_plan* plan, hp_roi roi, size_t* bytes);
+HP_API hp_status hp_ray_backward(hp_stream* stream, const hp_plan* plan, hp_roi roi, const hp_grads_t* gradients,
+                                 hp_tensor counters, hp_workspace workspace);
+
+/* Fused: recomputes the samples, stores nothing per sample. `rays` and `roi` as in the forward; `forward` holds radiance,
+ * transmittance and depth of the same call. Pointwise fields only. Counts samples and what overflowed. */
+HP_API hp_status hp_samp_int_fused_backward_workspace_size(const hp_plan* plan, hp_roi roi, int64_t rays,
+                                                           size_t* bytes);
 HP_API hp_status hp_samp_int_fused_backward(hp_stream* stream, const hp_plan* plan, const hp_instance* instances,
                                             int32_t instance_count, const hp_rays_t* rays, hp_roi roi,
-                                            const hp_grads_t* gradients, hp_workspace workspace);
+                                            const hp_img_t* forward, const hp_grads_t* gradients, hp_tensor counters,
+                                            hp_workspace workspace);
 
 #ifdef __cplusplus
 }

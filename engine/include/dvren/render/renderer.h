@@ -7,12 +7,10 @@
 
 #include "dvren/plan/plan.h"
 #include "dvren/render/frame.h"
+#include "dvren/render/tape.h"
 #include "dvren/scene/scene.h"
 
 namespace dvren {
-
-// What backward needs; a value. Empty until gradients are asked for.
-class Tape;
 
 // N rays in host memory, unit directions, contiguous: origins (N, 3), directions (N, 3), and optionally t_near, t_far
 // (N). f32 (or f64 with Precision::kF64); ids (N) are the keys of stratified sampling, default the index.
@@ -49,6 +47,19 @@ class Renderer {
   // INVALID_ARGUMENT for a direction that is not of unit length (1e-3), or anything not finite but t_far.
   [[nodiscard]] absl::StatusOr<Frame> RenderRays(Stream& stream, const Plan& plan, const Scene& scene,
                                                  const RayBatch& rays) const;
+
+
+  // Forwards that backward can follow. Fused only: FAILED_PRECONDITION with RenderPath::kStaged or a batched field.
+  // A tape for the plan's image, to be filled tile by tile; the frame holds the plan's AOVs.
+  [[nodiscard]] absl::StatusOr<Tape> MakeTape(Stream& stream, std::shared_ptr<const Plan> plan, const Scene& scene) const;
+  // One slice: renders plan.tiles()[tile_index] into the frame and the tape.
+  [[nodiscard]] absl::Status ForwardTile(Stream& stream, std::size_t tile_index, Frame& frame, Tape& tape) const;
+  // Given rays, at once; the plan has no camera.
+  [[nodiscard]] absl::StatusOr<Tape> ForwardRays(Stream& stream, std::shared_ptr<const Plan> plan, const Scene& scene,
+                                                 const RayBatch& rays, Frame& frame) const;
+  // The whole image.
+  [[nodiscard]] absl::StatusOr<Tape> Forward(Stream& stream, std::shared_ptr<const Plan> plan, const Scene& scene,
+                                             Frame& frame) const;
 
  private:
   RenderPath path_;
