@@ -9,7 +9,20 @@
 namespace hp {
 
 // Launch names; traces, metrics and the cost model use the same.
-enum class Op { kRay, kSample, kIntegrate, kCompose, kFused, kEvaluate };
+enum class Op {
+  kRay,
+  kSample,
+  kIntegrate,
+  kCompose,
+  kFused,
+  kEvaluate,
+  kBackward,        // fused, recomputing
+  kDiff,            // staged: integrate and compose
+  kSampleBackward,  // staged: sample
+  kRayBackward      // staged: ray
+};
+
+class GradientLayout;
 
 class Backend {
  public:
@@ -24,6 +37,15 @@ class Backend {
   virtual hp_status Copy(void* stream, void* destination, const void* source, size_t bytes, hp_copy_kind kind) = 0;
   // Runs an op over a checked job. `counters`: device array of HP_COUNTER_COUNT, may be null.
   virtual hp_status Launch(void* stream, Op op, hp_precision precision, const Job& job, int64_t* counters) = 0;
+  // Sums of a field's gradient, all zero.
+  virtual hp_status CreateGradient(void* stream, const GradientLayout& layout, void** out) = 0;
+  virtual void DestroyGradient(void* gradient) = 0;
+  virtual hp_status ZeroGradient(void* stream, void* gradient) = 0;
+  // Fills in blocks, bytes and whether it has overflowed. Waits for work on the gradient.
+  virtual hp_status InspectGradient(void* gradient, hp_gradient_info* out) const = 0;
+  // Writes the sums times 2^exponent to device memory in the layout's shape, f32 or f64.
+  virtual hp_status ReadGradient(void* stream, void* gradient, const GradientLayout& layout, int exponent,
+                                 hp_dtype dtype, void* out) = 0;
   // The most segments of any of the job's rays. Waits for the stream.
   virtual hp_status MaxCount(void* stream, hp_precision precision, const Job& job, int64_t* out) = 0;
 };

@@ -58,6 +58,39 @@ double HalfToDouble(uint16_t h) {
   return (h & 0x8000) ? -v : v;
 }
 
+// Blocks of 8^3 voxels; a brick for each.
+class DenseGradientLayout final : public GradientLayout {
+ public:
+  DenseGradientLayout(int64_t nz, int64_t ny, int64_t nx, int64_t channels_of, int64_t channel_stride)
+      : n_{nx, ny, nz} {
+    for (int i = 0; i < 3; ++i) count_[i] = (n_[i] + 7) / 8;
+    bricks = blocks = count_[0] * count_[1] * count_[2];
+    channels = static_cast<int>(channels_of);
+    values_per_voxel = static_cast<int>(channel_stride);
+    shape = {nz, ny, nx, channels_of};
+    strides[0] = channels_of;
+    strides[1] = nx * channels_of;
+    strides[2] = ny * nx * channels_of;
+  }
+  Block At(int64_t block) const override {
+    const int64_t at[3] = {block % count_[0], block / count_[0] % count_[1], block / (count_[0] * count_[1])};
+    Block b;
+    b.first = 0;
+    for (int i = 0; i < 3; ++i) {
+      b.extent[i] = static_cast<int>(std::min<int64_t>(8, n_[i] - 8 * at[i]));
+      b.first += 8 * at[i] * strides[i];
+    }
+    for (int i = 0; i < 8; ++i) {
+      const int64_t x = at[0] - (i & 1), y = at[1] - (i >> 1 & 1), z = at[2] - (i >> 2);
+      b.bricks[static_cast<size_t>(i)] = x < 0 || y < 0 || z < 0 ? -1 : (z * count_[1] + y) * count_[0] + x;
+    }
+    return b;
+  }
+
+ private:
+  int64_t n_[3], count_[3];
+};
+
 }  // namespace
 
 hp_status BuildDenseGrid(hp_stream* stream, const hp_grid_desc& desc, hp_field** out) {
@@ -82,6 +115,8 @@ hp_status BuildDenseGrid(hp_stream* stream, const hp_grid_desc& desc, hp_field**
   }
   HP_REQUIRE(desc.interp == HP_INTERP_LINEAR || desc.interp == HP_INTERP_NEAREST,
              "grid_desc.interp = %d: must be linear or nearest", desc.interp);
+  HP_REQUIRE(desc.activation >= HP_ACTIVATION_IDENTITY && desc.activation <= HP_ACTIVATION_TRUNC_EXP,
+             "grid_desc.activation = %d: must be identity, softplus, exp or trunc_exp", desc.activation);
   HP_REQUIRE(desc.border == HP_BORDER_ZERO || desc.border == HP_BORDER_CLAMP,
              "grid_desc.border = %d: must be zero or clamp", desc.border);
   for (int i = 0; i < 3; ++i) {
@@ -112,6 +147,7 @@ hp_status BuildDenseGrid(hp_stream* stream, const hp_grid_desc& desc, hp_field**
       for (int64_t x = 0; x < nx; ++x) {
         std::memcpy(row + x * channel_stride * value_bytes, source, static_cast<size_t>(channels * value_bytes));
         for (int64_t c = 0; c < channels; ++c) {
+          const bool any_sign = c + 1 < channels || desc.activation != HP_ACTIVATION_IDENTITY;
           double value;
           if (v.dtype == HP_DTYPE_F16) {
             uint16_t half;
@@ -122,7 +158,7 @@ hp_status BuildDenseGrid(hp_stream* stream, const hp_grid_desc& desc, hp_field**
             std::memcpy(&single, source + c * 4, 4);
             value = single;
           }
-          HP_REQUIRE(std::isfinite(value) && (value >= 0 || c + 1 < channels),
+          HP_REQUIRE(std::isfinite(value) && (value >= 0 || any_sign),
                      "grid_desc.values[%lld, %lld, %lld, %lld] = %g: must be finite, and density not negative",
                      static_cast<long long>(z), static_cast<long long>(y), static_cast<long long>(x),
                      static_cast<long long>(c), value);
@@ -148,6 +184,10 @@ hp_status BuildDenseGrid(hp_stream* stream, const hp_grid_desc& desc, hp_field**
   view.channel_stride = static_cast<int32_t>(channel_stride);
   view.sh_degree = channels == 13 ? 1 : channels == 28 ? 2 : channels == 49 ? 3 : 0;
   view.nearest = desc.interp == HP_INTERP_NEAREST;
+  view.activation = desc.activation;
+  view.bricks_x = static_cast<int32_t>((nx + 7) / 8);
+  view.bricks_y = static_cast<int32_t>((ny + 7) / 8);
+  field->gradient_layout = std::make_shared<DenseGradientLayout>(nz, ny, nx, channels, channel_stride);
 
   FieldArgs& args = field->args;
   args.type = kField_dense_grid;

@@ -43,6 +43,8 @@ extern "C" const char* hp_status_name(hp_status status) {
       return "DEVICE_ERROR";
     case HP_STATUS_INTERNAL:
       return "INTERNAL";
+    case HP_STATUS_OVERFLOW:
+      return "OVERFLOW";
   }
   return "UNKNOWN";
 }

@@ -42,6 +42,35 @@ struct Source {
   float value;
 };
 
+// Leaves in the order of the tree; values of tiles are no parameters.
+class SparseGradientLayout final : public GradientLayout {
+ public:
+  SparseGradientLayout(int64_t brick_count, std::vector<std::array<int32_t, 8>> leaf_bricks,
+                       std::vector<int32_t> leaf_origins)
+      : leaf_bricks_(std::move(leaf_bricks)) {
+    bricks = brick_count;
+    blocks = static_cast<int64_t>(leaf_bricks_.size());
+    shape = {blocks, 8, 8, 8};
+    strides[0] = 1;
+    strides[1] = 8;
+    strides[2] = 64;
+    origins = std::move(leaf_origins);
+  }
+  Block At(int64_t block) const override {
+    Block b;
+    for (size_t i = 0; i < 8; ++i) {
+      const int32_t brick = leaf_bricks_[static_cast<size_t>(block)][i];
+      b.bricks[i] = brick == 0 ? -1 : brick;
+    }
+    for (int& n : b.extent) n = 8;
+    b.first = block * 512;
+    return b;
+  }
+
+ private:
+  std::vector<std::array<int32_t, 8>> leaf_bricks_;
+};
+
 class Builder {
  public:
   Builder(const char* blob, size_t bytes) : blob_(blob), bytes_(bytes) {}
@@ -106,6 +135,25 @@ class Builder {
   int32_t min[3], max[3], origin[3], nodes[3];
   std::vector<int32_t> node_table, leaf_table;
   std::vector<float> bricks;
+  std::vector<int32_t> owned;   // per brick: 1 where its values are parameters
+  std::vector<int32_t> leaves;  // (leaves, 3) block coordinates in the table
+
+  // Bricks of a leaf's block and of its lower neighbours; 0 beyond the table.
+  std::array<int32_t, 8> BricksOfLeaf(size_t leaf) const {
+    std::array<int32_t, 8> out;
+    for (int i = 0; i < 8; ++i) {
+      const int x = leaves[3 * leaf] - (i & 1), y = leaves[3 * leaf + 1] - (i >> 1 & 1),
+                z = leaves[3 * leaf + 2] - (i >> 2);
+      int32_t brick = 0;
+      if (x >= 0 && y >= 0 && z >= 0) {
+        const int32_t node = node_table[(static_cast<size_t>(z >> 4) * nodes[1] + (y >> 4)) * nodes[0] + (x >> 4)];
+        brick = leaf_table[static_cast<size_t>(node) * 4096 +
+                           static_cast<size_t>((z & 15) << 8 | (y & 15) << 4 | (x & 15))];
+      }
+      out[static_cast<size_t>(i)] = brick;
+    }
+    return out;
+  }
 
  private:
   template <class T>
@@ -222,6 +270,8 @@ class Builder {
                                         where[1] + 8 * by + ((i >> 3) & 7), where[2] + 8 * bz + (i & 7)));
         }
         source.leaf = leaf->mValues;
+        const int at_block[3] = {bx, by, bz};
+        for (int i = 0; i < 3; ++i) leaves.push_back(((where[i] - origin[i]) >> 3) + at_block[i]);
       } else {
         source.value = lower->mTable[n].value;
         if (source.value == background_) continue;
@@ -301,6 +351,7 @@ class Builder {
     HP_REQUIRE((index + 1) * kBrickValues < (int64_t{1} << 31),
                "nanovdb_desc.blob: more than %lld leaves; crop the volume", static_cast<long long>(index));
     bricks.insert(bricks.end(), brick.begin(), brick.end());
+    owned.push_back(tiles ? 0 : 1);
     *out = static_cast<int32_t>(index);
     if (tiles) tile_bricks_.emplace(at, *out);
     return HP_STATUS_OK;
@@ -311,6 +362,7 @@ class Builder {
     std::vector<int32_t> nodes_out(node_table.size(), 0);
     leaf_table.assign(4096, 0);
     bricks.assign(kBrickValues, 0.0f);
+    owned.assign(1, 0);
     std::map<Neighbours, int32_t> uniform_tables;  // nodes of tiles alone share their tables
     for (int nz = 0; nz < nodes[2]; ++nz) {
       for (int ny = 0; ny < nodes[1]; ++ny) {
@@ -370,10 +422,14 @@ hp_status BuildNanoVdb(hp_stream* stream, const hp_nanovdb_desc& desc, hp_field*
   HP_RETURN_IF_ERROR(Upload(field.get(), 0, builder.node_table.data(), builder.node_table.size() * 4, &nodes));
   HP_RETURN_IF_ERROR(Upload(field.get(), 1, builder.leaf_table.data(), builder.leaf_table.size() * 4, &leaves));
   HP_RETURN_IF_ERROR(Upload(field.get(), 2, builder.bricks.data(), builder.bricks.size() * 4, &bricks));
+  const size_t leaf_count = builder.leaves.size() / 3;
+  void* owned = nullptr;
+  HP_RETURN_IF_ERROR(Upload(field.get(), 3, builder.owned.data(), builder.owned.size() * 4, &owned));
   NanoVdbView view = {};
   view.nodes = static_cast<const int32_t*>(nodes);
   view.leaves = static_cast<const int32_t*>(leaves);
   view.bricks = static_cast<const float*>(bricks);
+  view.owned = static_cast<const int32_t*>(owned);
   view.nodes_x = builder.nodes[0];
   view.nodes_y = builder.nodes[1];
   view.nodes_z = builder.nodes[2];
@@ -399,7 +455,17 @@ hp_status BuildNanoVdb(hp_stream* stream, const hp_nanovdb_desc& desc, hp_field*
   info.sh_degree = -1;
   info.storage_dtype = HP_DTYPE_F32;
   info.local_to_world = builder.index_to_world;
-  info.parameter_count = builder.bricks.size() / kBrickValues * 512;
+  info.parameter_count = leaf_count * 512;
+  if (leaf_count > 0) {
+    std::vector<std::array<int32_t, 8>> bricks_of(leaf_count);
+    std::vector<int32_t> origins(3 * leaf_count);
+    for (size_t leaf = 0; leaf < leaf_count; ++leaf) {
+      bricks_of[leaf] = builder.BricksOfLeaf(leaf);
+      for (size_t i = 0; i < 3; ++i) origins[3 * leaf + i] = builder.leaves[3 * leaf + i] * 8 + builder.origin[i];
+    }
+    field->gradient_layout = std::make_shared<SparseGradientLayout>(static_cast<int64_t>(builder.owned.size()),
+                                                                    std::move(bricks_of), std::move(origins));
+  }
   *out = field.release();
   return HP_STATUS_OK;
 }

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "abi/backend.h"
+#include "abi/gradient_layout.h"
 
 struct hp_ctx {
   std::unique_ptr<hp::Backend> backend;
@@ -28,5 +29,13 @@ struct hp_field {
   hp_field_info info;
   hp::FieldArgs args;  // world_to_grid is filled in per instance
   hp_affine grid_to_local;
-  void* memory[3] = {nullptr, nullptr, nullptr};
+  void* memory[5] = {nullptr, nullptr, nullptr, nullptr, nullptr};
+  std::shared_ptr<const hp::GradientLayout> gradient_layout;  // null: no parameters
+};
+
+struct hp_gradient {
+  hp_ctx* ctx;
+  const hp_field* field;
+  void* store;  // the backend's
+  int32_t exponent = 0;
 };

@@ -64,7 +64,7 @@ struct RaysArgs {
 };
 
 struct ImageArgs {
-  View rgb, opacity, transmittance, depth, hit;  // (H, W[, 3]); data may be null
+  View rgb, opacity, transmittance, depth, hit, radiance;  // (H, W[, 3]); data may be null
 };
 
 struct SampArgs {
@@ -76,8 +76,27 @@ struct IntlArgs {
   View rgb, transmittance, opacity, depth, end;
 };
 
+// Two's complement, 128 bits: what a sum over all rays adds up in, exactly.
+struct Sum128 {
+  uint64_t low = 0;
+  int64_t high = 0;
+};
+
 struct Counters {
   int64_t value[HP_COUNTER_COUNT] = {0};
+  Sum128* sums = nullptr;  // HP_SUM_COUNT of this thread's own, where a job wants them
+};
+
+// What backward reads and writes besides rays, field and colours.
+struct GradientArgs {
+  View d_rgb, d_opacity, d_transmittance, d_depth;      // dL/d(image); data may be null
+  View radiance, transmittance, depth;                  // of the forward
+  View d_origins, d_directions, d_t_near, d_t_far;      // of given rays; data may be null
+  View d_sample_t, d_sample_dt, d_sigma, d_sample_rgb;  // staged: dL/d(samples)
+  void* store = nullptr;                                // the backend's sums of field values; null: not wanted
+  int32_t exponent = 0;                                 // of its quantum
+  uint32_t wanted = 0;                                  // hp_wanted
+  int64_t* sums = nullptr;                              // (HP_SUM_COUNT, 2), added to; null: not wanted
 };
 
 // All arguments of one op. What an op does not use stays empty.
@@ -90,6 +109,7 @@ struct Job {
   ImageArgs image;
   SampArgs samples;
   IntlArgs integrals;
+  GradientArgs gradients;
   View positions, directions, sigma, rgb;  // evaluate
   int64_t count = 0;                       // rays or positions
   int32_t tile = 16;                       // pixels

@@ -3,6 +3,7 @@
 
 #include "bodies/integrate.h"
 #include "bodies/march.h"
+#include "bodies/sample.h"
 
 namespace hp::HP_ISA_NS {
 
@@ -68,31 +69,47 @@ HP_FN void march_everywhere(const Field& field, const Lattice& lattice, const Ma
       at.done = true;
       break;
     }
-    F t, length, sigma, r, g, b;
+    F t, length;
     if constexpr (Field::kUnroll == 2) {
       // Two samples in flight hide latency. The second is taken before it is known that the ray goes on; if it does
       // not, its lane is masked.
       const I k1 = at.k + one;
       const bool ends = any(both(live, either(equal(at.k, s.first), less_equal(s.last, k1))));
-      F t1, length1, sigma1, r1, g1, b1;
+      F t1, length1;
       place_sample(lattice, s, at.k, ends, t, length);
       place_sample(lattice, s, k1, ends, t1, length1);
-      field.sample(madd(t, s.gx, s.px), madd(t, s.gy, s.py), madd(t, s.gz, s.pz), sigma, r, g, b);
-      field.sample(madd(t1, s.gx, s.px), madd(t1, s.gy, s.py), madd(t1, s.gz, s.pz), sigma1, r1, g1, b1);
-      integrate_sample(at.integral, live, t, length, sigma, r, g, b);
+      const Sample here = field.sample(madd(t, s.gx, s.px), madd(t, s.gy, s.py), madd(t, s.gz, s.pz));
+      const Sample next = field.sample(madd(t1, s.gx, s.px), madd(t1, s.gy, s.py), madd(t1, s.gz, s.pz));
+      integrate_sample(at.integral, live, t, length, here.sigma, here.r, here.g, here.b);
       M live1 = stop_lanes(early_stop, both(live, less_equal(k1, s.last)), at);
-      integrate_sample(at.integral, live1, t1, length1, sigma1, r1, g1, b1);
+      integrate_sample(at.integral, live1, t1, length1, next.sigma, next.r, next.g, next.b);
       counts.samples += count_of(live) + count_of(live1);
       at.k = k1 + one;
     } else {
       const bool ends = any(both(live, either(equal(at.k, s.first), less_equal(s.last, at.k))));
       place_sample(lattice, s, at.k, ends, t, length);
-      field.sample(madd(t, s.gx, s.px), madd(t, s.gy, s.py), madd(t, s.gz, s.pz), sigma, r, g, b);
-      integrate_sample(at.integral, live, t, length, sigma, r, g, b);
+      const Sample here = field.sample(madd(t, s.gx, s.px), madd(t, s.gy, s.py), madd(t, s.gz, s.pz));
+      integrate_sample(at.integral, live, t, length, here.sigma, here.r, here.g, here.b);
       counts.samples += count_of(live);
       at.k = at.k + one;
     }
   }
+}
+
+// Moves every live lane on to a segment where something is. Returns the lanes that found one.
+template <class Field>
+HP_FN M seek(const Field& field, const EmptySpace<Field>& space, const Lattice& lattice, const March& s, bool skip,
+             M live, I& k, typename Field::Place& place, F& t, F& length) {
+  while (any(live)) {
+    place_sample(lattice, s, k, true, t, length);
+    place = field.locate(madd(t, s.gx, s.px), madd(t, s.gy, s.py), madd(t, s.gz, s.pz));
+    if (!skip) break;
+    M empty = both(live, field.empty(place));
+    if (!any(empty)) break;
+    k = select(empty, space.next(place, lattice, s, k), k);
+    live = both(live, less_equal(k, s.last));
+  }
+  return live;
 }
 
 // A field that knows its empty space: every lane first moves on to where something is, then all sample together.
@@ -103,22 +120,14 @@ HP_FN void march_skipping(const Field& field, const Lattice& lattice, const Marc
   for (; rounds > 0; --rounds) {
     M live = stop_lanes(early_stop, without(less_equal(at.k, s.last), at.stopped), at);
     typename Field::Place place;
-    F t, length, sigma, r, g, b;
-    while (any(live)) {
-      place_sample(lattice, s, at.k, true, t, length);
-      place = field.locate(madd(t, s.gx, s.px), madd(t, s.gy, s.py), madd(t, s.gz, s.pz));
-      if (!skip) break;
-      M empty = both(live, field.empty(place));
-      if (!any(empty)) break;
-      at.k = select(empty, space.next(place, lattice, s, at.k), at.k);
-      live = both(live, less_equal(at.k, s.last));
-    }
+    F t, length;
+    live = seek(field, space, lattice, s, skip, live, at.k, place, t, length);
     if (!any(live)) {
       at.done = true;
       break;
     }
-    field.sample_at(place, sigma, r, g, b);
-    integrate_sample(at.integral, live, t, length, sigma, r, g, b);
+    const Sample here = field.sample_at(place);
+    integrate_sample(at.integral, live, t, length, here.sigma, here.r, here.g, here.b);
     counts.samples += count_of(live);
     at.k = at.k + splat_int(1);
   }
@@ -155,10 +164,14 @@ HP_FN void count_ends(const March& s, Real early_stop, const Progress& at, Packe
 // Image values of a ray: over the background, and the mask of hits.
 struct Pixel {
   F r, g, b, opacity, transmittance, depth, hit;
+  F radiance_r, radiance_g, radiance_b;  // without the background
 };
 
 HP_FN Pixel compose(const double background[3], F r, F g, F b, F transmittance, F opacity, F depth) {
   Pixel p;
+  p.radiance_r = r;
+  p.radiance_g = g;
+  p.radiance_b = b;
   p.r = madd(transmittance, splat(Real(background[0])), r);
   p.g = madd(transmittance, splat(Real(background[1])), g);
   p.b = madd(transmittance, splat(Real(background[2])), b);

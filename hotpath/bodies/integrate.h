@@ -15,7 +15,8 @@ struct Integral {
   HP_FN F opacity() const { return (splat(1) - t_high) - t_low; }
 };
 
-HP_FN void integrate_sample(Integral& s, M live, F t, F length, F sigma, F r, F g, F b) {
+// Returns the weight w.
+HP_FN F integrate_sample(Integral& s, M live, F t, F length, F sigma, F r, F g, F b) {
   F alpha = one_minus_exp_neg(sigma * length);
   F w = select(live, s.transmittance() * alpha, splat(0));
   F next = s.t_high - w;
@@ -25,6 +26,7 @@ HP_FN void integrate_sample(Integral& s, M live, F t, F length, F sigma, F r, F 
   s.g = madd(w, g, s.g);
   s.b = madd(w, b, s.b);
   s.depth = madd(w, t, s.depth);
+  return w;
 }
 
 }  // namespace hp::HP_ISA_NS

@@ -15,6 +15,8 @@ struct DenseGridView {
   int32_t channel_stride;    // values per voxel as stored: 1, or channels rounded up to 4
   int32_t sh_degree;         // 0 without spherical harmonics
   int32_t nearest;
+  int32_t activation;          // hp_activation of sigma
+  int32_t bricks_x, bricks_y;  // of 8^3 cells: how gradients are laid out
 };
 
 }  // namespace hp

@@ -1,9 +1,12 @@
-// Sampling of a NanoVDB fog volume: trilinear between values at integer index coordinates, as OpenVDB's BoxSampler
-// does.
+// Sampling of a NanoVDB fog volume, and its adjoint: trilinear between values at integer index coordinates, as
+// OpenVDB's BoxSampler does. Parameters are the values of leaf nodes.
 #pragma once
 
+#include "bodies/adjoint.h"
 #include "bodies/color.h"
 #include "bodies/march.h"
+#include "bodies/sample.h"
+#include "fields/brick.h"
 #include "fields/nanovdb_view.h"
 
 namespace hp::HP_ISA_NS {
@@ -65,14 +68,49 @@ struct field_nanovdb {
     return min_of(x, min_of(y, z));
   }
 
-  HP_FN void sample_at(const Place& p, F& sigma, F& r, F& g, F& b) const {
+  HP_FN Sample sample_at(const Place& p) const {
+    Sample s;
+    s.raw = s.density = value_at(p, p.fx, p.fy, p.fz);
+    scalar_color(color, s.density, s.r, s.g, s.b);
+    s.sigma = s.density * splat(color.sigma_scale);
+    return s;
+  }
+  HP_FN Sample sample(F x, F y, F z) const { return sample_at(locate(x, y, z)); }
+
+  struct Totals {
+    FieldTotals of;
+    HP_FN static Totals zero() { return {FieldTotals::zero()}; }
+  };
+
+  // dL/d(values) into the sink. With kPlace also dL/d(position), grid space. Where a block's whole support is 0 both
+  // are 0.
+  template <bool kPlace, class Sink>
+  HP_FN void adjoint_at(const Place& p, F, F, F, const Sample& s, M live, const SampleAdjoint& d, Sink& sink,
+                        Totals& totals, F d_position[3]) const {
+    if (sink.scene()) totals.of.sigma_scale = madd(d.sigma, s.density, totals.of.sigma_scale);
+    const F d_value = d.sigma * splat(color.sigma_scale) +
+                      scalar_color_adjoint(color, s.density, live, d.r, d.g, d.b, sink, totals.of);
+    if (sink.values()) {
+      Cell cell;
+      cell.set(p.brick, p.ix, p.iy, p.iz, p.fx, p.fy, p.fz);
+      sink.scatter1(cell, d_value, both(live, equal(gather_int(v.owned, p.brick), splat_int(1))));
+    }
+    if constexpr (kPlace) {
+      const F zero = splat(0), one = splat(1);
+      const M there = without(live, empty(p));
+      d_position[0] = select(there, d_value * (value_at(p, one, p.fy, p.fz) - value_at(p, zero, p.fy, p.fz)), zero);
+      d_position[1] = select(there, d_value * (value_at(p, p.fx, one, p.fz) - value_at(p, p.fx, zero, p.fz)), zero);
+      d_position[2] = select(there, d_value * (value_at(p, p.fx, p.fy, one) - value_at(p, p.fx, p.fy, zero)), zero);
+    }
+  }
+  HP_FN void end_ray_adjoint(const Totals&, F, F, F, F&, F&, F&) const {}
+
+ private:
+  HP_FN F value_at(const Place& p, F fx, F fy, F fz) const {
     I cell = p.brick * splat_int(kBrickValues) + bit_and(p.iz, 7) * splat_int(kBrickSlice) +
              bit_and(p.iy, 7) * splat_int(kBrickRow) + bit_and(p.ix, 7);
-    F density = trilinear1(v.bricks, cell, kBrickRow, kBrickSlice, p.fx, p.fy, p.fz);
-    scalar_color(color, density, r, g, b);
-    sigma = density * splat(color.sigma_scale);
+    return trilinear1(v.bricks, cell, kBrickRow, kBrickSlice, fx, fy, fz);
   }
-  HP_FN void sample(F x, F y, F z, F& sigma, F& r, F& g, F& b) const { sample_at(locate(x, y, z), sigma, r, g, b); }
 };
 
 }  // namespace hp::HP_ISA_NS

@@ -16,6 +16,7 @@ struct NanoVdbView {
   const int32_t* nodes;
   const int32_t* leaves;
   const float* bricks;
+  const int32_t* owned;  // per brick: 1 where it belongs to one block alone and its values are parameters
   int32_t nodes_x, nodes_y, nodes_z;
 };
 

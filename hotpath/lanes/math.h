@@ -36,6 +36,49 @@ HP_FN F one_minus_exp_neg(F x) {
   return madd(s, m, splat(Real(1)) - s);
 }
 
+// exp(x) to about one unit in the last place, for x cut to where it is a normal number.
+//   x = n ln 2 + r, |r| <= ln2/2;  exp(x) = 2^n exp(r), exp(r) by its series
+HP_FN F exponential(F x) {
+#if defined(HP_REAL_IS_DOUBLE)
+  const Real lowest = -708.0, highest = 709.0;
+  constexpr int kTerms = 14;
+  const Real ln2_high = 0.693147180369123816490, ln2_low = 1.90821492927058770002e-10;  // the first ends in zeros
+#else
+  const Real lowest = -87.0f, highest = 88.0f;
+  constexpr int kTerms = 8;
+  const Real ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
+#endif
+  x = min_of(max_of(x, splat(lowest)), splat(highest));
+  F z = madd(x, splat(Real(1.4426950408889634074)), splat(kRoundingMagic));  // magic + x/ln2
+  F n = z - splat(kRoundingMagic);
+  F r = nmadd(n, splat(ln2_low), nmadd(n, splat(ln2_high), x));
+  F q = splat(1);
+  for (int i = kTerms; i >= 1; --i) q = madd(r * splat(Real(1) / Real(i)), q, splat(1));
+  return q * exp2_of_magic(z);
+}
+
+// log(1 + y) for y in [0, 1]: 2 artanh(s), s = y / (2 + y) <= 1/3.
+HP_FN F log_one_plus(F y) {
+#if defined(HP_REAL_IS_DOUBLE)
+  constexpr int kTerms = 17;
+#else
+  constexpr int kTerms = 8;
+#endif
+  F s = y / (splat(2) + y), s2 = s * s;
+  F q = splat(0);
+  for (int i = kTerms; i >= 0; --i) q = madd(s2, q, splat(Real(1) / Real(2 * i + 1)));
+  return splat(2) * s * q;
+}
+
+// log(1 + exp v) = max(v, 0) + log(1 + exp(-|v|)), and its derivative 1 / (1 + exp(-v)).
+HP_FN F softplus(F v) {
+  return max_of(v, splat(0)) + log_one_plus(exponential(-abs_of(v)));
+}
+HP_FN F logistic(F v) {
+  F y = exponential(-abs_of(v));
+  return select(v < splat(0), y, splat(1)) / (splat(1) + y);
+}
+
 // sin and cos for |x| <= 4, to a few units in the last place. Taylor on |r| <= pi/4 after removing quarter turns.
 HP_FN void sine_cosine(F x, F& sine, F& cosine) {
   F n = madd(x, splat(Real(0.63661977236758134308)), splat(kRoundingMagic)) - splat(kRoundingMagic);

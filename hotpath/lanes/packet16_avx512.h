@@ -135,6 +135,9 @@ HP_FN bool any(M m) {
 HP_FN bool all(M m) {
   return m.v == 0xffff;
 }
+HP_FN uint32_t mask_bits(M m) {  // bit i: lane i
+  return m.v;
+}
 HP_FN int count_of(M m) {
   return __builtin_popcount(m.v);
 }
@@ -333,5 +336,101 @@ HP_FN void trilinear4(const S* base, I cell, int stride_x, int64_t stride_y, int
   out[2].v = _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(t1), _mm512_castps_pd(t3)));
   out[3].v = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(t1), _mm512_castps_pd(t3)));
 }
+
+// ---- sums of contributions to a cell, see lanes/cell_sum.h
+// -----------------------------------------------------------
+#define HP_LANE_HAS_CELL_SUM 1
+
+// Sums in registers: eight quanta of one row in each. Rounding is the conversion's own, to the nearest, ties to even.
+struct CellSum4 {
+  alignas(64) float fx[16], w[4][16], value[4][16];  // value: four rays' four values in turn, lane 4 q + i in [i][4 q]
+  __m512i sum[4];
+  HP_FN void load(F fx_, F w00, F w10, F w01, F w11, const F d[4]) {
+    _mm512_store_ps(fx, fx_.v);
+    _mm512_store_ps(w[0], w00.v);
+    _mm512_store_ps(w[1], w10.v);
+    _mm512_store_ps(w[2], w01.v);
+    _mm512_store_ps(w[3], w11.v);
+    const __m512d t0 = _mm512_castps_pd(_mm512_unpacklo_ps(d[0].v, d[1].v));
+    const __m512d t1 = _mm512_castps_pd(_mm512_unpackhi_ps(d[0].v, d[1].v));
+    const __m512d t2 = _mm512_castps_pd(_mm512_unpacklo_ps(d[2].v, d[3].v));
+    const __m512d t3 = _mm512_castps_pd(_mm512_unpackhi_ps(d[2].v, d[3].v));
+    _mm512_store_pd(reinterpret_cast<double*>(value[0]), _mm512_unpacklo_pd(t0, t2));
+    _mm512_store_pd(reinterpret_cast<double*>(value[1]), _mm512_unpackhi_pd(t0, t2));
+    _mm512_store_pd(reinterpret_cast<double*>(value[2]), _mm512_unpacklo_pd(t1, t3));
+    _mm512_store_pd(reinterpret_cast<double*>(value[3]), _mm512_unpackhi_pd(t1, t3));
+  }
+  HP_FN void clear() {
+    for (__m512i& s : sum) s = _mm512_setzero_si512();
+  }
+  HP_FN void add(int lane) {
+    const __m128 v = _mm_load_ps(value[lane & 3] + (lane & ~3));
+    const __m128 upper = _mm_mul_ps(v, _mm_broadcast_ss(fx + lane)), lower = _mm_sub_ps(v, upper);
+    const __m256 pair = _mm256_insertf128_ps(_mm256_castps128_ps256(lower), upper, 1);
+#pragma GCC unroll 4
+    for (int row = 0; row < 4; ++row) {
+      sum[row] =
+          _mm512_add_epi64(sum[row], _mm512_cvtps_epi64(_mm256_mul_ps(pair, _mm256_broadcast_ss(w[row] + lane))));
+    }
+  }
+  HP_FN int64_t flush(int64_t* base, int stride) const {
+    const int rows[4] = {0, 9, 81, 90};
+    __m512i wrapped = _mm512_setzero_si512();
+#pragma GCC unroll 4
+    for (int row = 0; row < 4; ++row) {
+      int64_t* p = base + rows[row] * stride;
+      const __m512i old =
+          stride == 4 ? _mm512_loadu_si512(p)
+                      : _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256(reinterpret_cast<__m256i*>(p))),
+                                           _mm256_loadu_si256(reinterpret_cast<__m256i*>(p + stride)), 1);
+      const __m512i now = _mm512_add_epi64(old, sum[row]);
+      // (now ^ old) & (now ^ sum)
+      wrapped = _mm512_or_si512(wrapped, _mm512_ternarylogic_epi64(now, old, sum[row], 0x18));
+      if (stride == 4) {
+        _mm512_storeu_si512(p, now);
+      } else {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_castsi512_si256(now));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + stride), _mm512_extracti64x4_epi64(now, 1));
+      }
+    }
+    return _mm512_movepi64_mask(wrapped) != 0 ? -1 : 0;
+  }
+};
+
+struct CellSum1 {
+  alignas(64) float pair[2][16], w[4][16];  // lower and upper value along x
+  __m512i sum;                              // two of each row
+  HP_FN void load(F fx, F w00, F w10, F w01, F w11, F d) {
+    const F upper = d * fx, lower = d - upper;
+    _mm512_store_ps(pair[0], lower.v);
+    _mm512_store_ps(pair[1], upper.v);
+    _mm512_store_ps(w[0], w00.v);
+    _mm512_store_ps(w[1], w10.v);
+    _mm512_store_ps(w[2], w01.v);
+    _mm512_store_ps(w[3], w11.v);
+  }
+  HP_FN void clear() { sum = _mm512_setzero_si512(); }
+  HP_FN void add(int lane) {
+    const __m256 lower = _mm256_broadcast_ss(pair[0] + lane), upper = _mm256_broadcast_ss(pair[1] + lane);
+    const __m256 value = _mm256_blend_ps(lower, upper, 0xaa);
+    const __m128 w0 = _mm_broadcast_ss(w[0] + lane), w1 = _mm_broadcast_ss(w[1] + lane);
+    const __m128 w2 = _mm_broadcast_ss(w[2] + lane), w3 = _mm_broadcast_ss(w[3] + lane);
+    const __m256 weight =
+        _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_blend_ps(w0, w1, 0xc)), _mm_blend_ps(w2, w3, 0xc), 1);
+    sum = _mm512_add_epi64(sum, _mm512_cvtps_epi64(_mm256_mul_ps(value, weight)));
+  }
+  HP_FN int64_t flush(int64_t* base) const {
+    auto add_row = [](int64_t* p, __m128i more) {
+      const __m128i old = _mm_loadu_si128(reinterpret_cast<__m128i*>(p)), now = _mm_add_epi64(old, more);
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(p), now);
+      return _mm_and_si128(_mm_xor_si128(now, old), _mm_xor_si128(now, more));
+    };
+    __m128i wrapped = add_row(base, _mm512_castsi512_si128(sum));
+    wrapped = _mm_or_si128(wrapped, add_row(base + 9, _mm512_extracti64x2_epi64(sum, 1)));
+    wrapped = _mm_or_si128(wrapped, add_row(base + 81, _mm512_extracti64x2_epi64(sum, 2)));
+    wrapped = _mm_or_si128(wrapped, add_row(base + 90, _mm512_extracti64x2_epi64(sum, 3)));
+    return _mm_movemask_pd(_mm_castsi128_pd(wrapped)) != 0 ? -1 : 0;
+  }
+};
 
 }  // namespace hp::HP_ISA_NS

@@ -135,6 +135,9 @@ HP_FN bool any(M m) {
 HP_FN bool all(M m) {
   return _mm256_movemask_ps(m.v) == 0xff;
 }
+HP_FN uint32_t mask_bits(M m) {  // bit i: lane i
+  return static_cast<uint32_t>(_mm256_movemask_ps(m.v));
+}
 HP_FN int count_of(M m) {
   return __builtin_popcount(static_cast<unsigned>(_mm256_movemask_ps(m.v)));
 }

@@ -96,6 +96,9 @@ HP_FN bool all(M m) {
 HP_FN int count_of(M m) {
   return m ? 1 : 0;
 }
+HP_FN uint32_t mask_bits(M m) {  // bit i: lane i
+  return m ? 1u : 0u;
+}
 
 HP_FN M equal(I a, I b) {
   return a == b;

@@ -1,6 +1,8 @@
 // The CPU backend: picks an instruction set, runs kernels over items on the thread pool. Ops complete before they
 // return.
 #include <algorithm>
+#include <atomic>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -16,6 +18,8 @@
 
 #include "abi/backend.h"
 #include "abi/error.h"
+#include "abi/gradient_layout.h"
+#include "backends/cpu/gradient_store.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/thread_pool.h"
 
@@ -138,8 +142,26 @@ class CpuBackend final : public Backend {
       case Op::kEvaluate:
         kernel = table.evaluate[job.field.type][half], items = RayItems(job.count);
         break;
+      case Op::kBackward:
+        kernel = table.backward[job.field.type][half][WantsPlace(job.gradients)];
+        items = job.rays.count > 0 ? RayItems(job.rays.count) : ImageItems(job);
+        break;
+      case Op::kDiff:
+        kernel = table.diff, items = RayItems(job.count);
+        break;
+      case Op::kSampleBackward:
+        kernel = table.sample_backward[job.field.type][half], items = RayItems(job.rays.count);
+        break;
+      case Op::kRayBackward:
+        kernel = table.ray_backward, items = ImageItems(job);
+        break;
     }
     std::vector<PaddedCounters> per_thread(static_cast<size_t>(pool_.threads()));
+    std::vector<Sum128> sums;
+    if (job.gradients.sums) {
+      sums.resize(per_thread.size() * HP_SUM_COUNT);
+      for (size_t i = 0; i < per_thread.size(); ++i) per_thread[i].counters.sums = &sums[i * HP_SUM_COUNT];
+    }
     pool_.Run(items,
               [&](int thread, int64_t item) { kernel(job, item, per_thread[static_cast<size_t>(thread)].counters); });
     if (counters) {
@@ -147,6 +169,42 @@ class CpuBackend final : public Backend {
         for (int i = 0; i < HP_COUNTER_COUNT; ++i) counters[i] += c.counters.value[i];
       }
     }
+    for (size_t i = 0; i < sums.size(); ++i) AddSum(job.gradients.sums + 2 * (i % HP_SUM_COUNT), sums[i]);
+    return HP_STATUS_OK;
+  }
+
+  hp_status CreateGradient(void*, const GradientLayout& layout, void** out) override {
+    *out = new GradientStore(layout.bricks, layout.values_per_voxel);
+    return HP_STATUS_OK;
+  }
+  void DestroyGradient(void* gradient) override {
+    delete static_cast<GradientStore*>(gradient);
+  }
+  hp_status ZeroGradient(void*, void* gradient) override {
+    auto& store = *static_cast<GradientStore*>(gradient);
+    pool_.Run(store.slab_count(), [&](int, int64_t slab) { store.ZeroSlab(slab); });
+    store.ClearOverflow();
+    return HP_STATUS_OK;
+  }
+  hp_status InspectGradient(void* gradient, hp_gradient_info* out) const override {
+    const auto& store = *static_cast<const GradientStore*>(gradient);
+    out->overflowed = store.overflowed() ? 1 : 0;
+    out->block_count = store.brick_count();
+    out->device_bytes = store.bytes();
+    return HP_STATUS_OK;
+  }
+  hp_status ReadGradient(void*, void* gradient, const GradientLayout& layout, int exponent, hp_dtype dtype,
+                         void* out) override {
+    auto& store = *static_cast<GradientStore*>(gradient);
+    const double quantum = std::ldexp(1.0, exponent);
+    std::atomic<bool> wrapped{false};
+    pool_.Run(layout.blocks, [&](int, int64_t block) {
+      const bool fits = dtype == HP_DTYPE_F64
+                            ? ReadGradientBlock(store, layout, block, quantum, static_cast<double*>(out))
+                            : ReadGradientBlock(store, layout, block, quantum, static_cast<float*>(out));
+      if (!fits) wrapped = true;
+    });
+    if (wrapped) store.SetOverflow();
     return HP_STATUS_OK;
   }
 
@@ -160,6 +218,17 @@ class CpuBackend final : public Backend {
     Counters counters;
   };
 
+  // Whether anything is asked for that depends on where the samples are.
+  static bool WantsPlace(const GradientArgs& g) {
+    return (g.wanted & (HP_WANT_CAMERA | HP_WANT_STEP)) != 0 || g.d_origins.data || g.d_directions.data ||
+           g.d_t_near.data || g.d_t_far.data;
+  }
+  static void AddSum(int64_t* low_high, const Sum128& more) {
+    const auto low = static_cast<uint64_t>(low_high[0]) + more.low;
+    low_high[1] = static_cast<int64_t>(static_cast<uint64_t>(low_high[1]) + static_cast<uint64_t>(more.high) +
+                                       (low < more.low ? 1 : 0));
+    low_high[0] = static_cast<int64_t>(low);
+  }
   const KernelTable& Table(hp_precision precision) const {
     return precision == HP_PRECISION_F64 ? DoubleKernels() : KernelsOf(isa_);
   }

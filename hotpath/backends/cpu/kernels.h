@@ -21,6 +21,9 @@ struct KernelTable {
   Kernel fused[kFieldTypes][2];  // [field type][f16 storage]
   Kernel sample[kFieldTypes][2];
   Kernel evaluate[kFieldTypes][2];
+  Kernel backward[kFieldTypes][2][2];  // [field type][f16 storage][position, too]
+  Kernel sample_backward[kFieldTypes][2];
+  Kernel diff, ray_backward;             // staged
   int64_t (*max_count)(const Job& job);  // most segments of any of the job's rays
 };
 

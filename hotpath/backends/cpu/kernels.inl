@@ -21,7 +21,7 @@ struct PacketPixels {
   int64_t out_x[kWidth], out_y[kWidth];
 };
 
-static RayPacket pixel_rays(const Camera& camera, int full_width, const PacketPixels& px, Counters& counters) {
+static RayPacket pixel_rays(const Camera& camera, int full_width, const PacketPixels& px, Counters* counters) {
   Real xs[kWidth], ys[kWidth];
   int32_t ids[kWidth];
   for (int i = 0; i < kWidth; ++i) {
@@ -36,7 +36,7 @@ static RayPacket pixel_rays(const Camera& camera, int full_width, const PacketPi
   ray.id_low = int_to_bits(load_lanes(ids));
   ray.id_high = splat_bits(0);
   ray.live = first_lanes(px.count);
-  counters.value[HP_COUNTER_INVALID] += count_of(without(ray.live, mapped));
+  if (counters) counters->value[HP_COUNTER_INVALID] += count_of(without(ray.live, mapped));
   return ray;
 }
 
@@ -123,6 +123,9 @@ static void write_pixels(const ImageArgs& image, const Pixel& p, const int64_t* 
   write(image.transmittance, p.transmittance, 0);
   write(image.depth, p.depth, 0);
   write(image.hit, p.hit, 0);
+  write(image.radiance, p.radiance_r, 0);
+  write(image.radiance, p.radiance_g, 1);
+  write(image.radiance, p.radiance_b, 2);
 }
 
 // ---- kernels --------------------------------------------------------------------------------------------------------
@@ -133,39 +136,9 @@ static const typename Field::View& view_of(const FieldArgs& args) {
   return *reinterpret_cast<const typename Field::View*>(args.view);
 }
 
-template <class Field>
-static void fused(const Job& job, int64_t item, Counters& counters) {
-  const Grid grid(job.field);
-  const Lattice lattice(job.plan);
-  const Real early_stop = Real(job.plan.early_stop);
-  const bool skip = job.plan.skip_empty != 0;
-  Field field(view_of<Field>(job.field), job.color);
-  PacketCounts counts;
-  auto run = [&](const RayPacket* rays, const PacketPixels* pixels, int packets) {
-    March march[kGroup];
-    Progress progress[kGroup];
-    for (int i = 0; i < packets; ++i) {
-      march[i] = start_march(grid, lattice, rays[i]);
-      progress[i] = begin_progress(march[i]);
-    }
-    for (bool more = true; more;) {
-      more = false;
-      for (int i = 0; i < packets; ++i) {
-        if (progress[i].done) continue;
-        field.begin_ray(rays[i].dx, rays[i].dy, rays[i].dz);
-        march_some(field, lattice, march[i], early_stop, skip, kRoundsPerTurn, progress[i], counts);
-        more |= !progress[i].done;
-      }
-    }
-    for (int i = 0; i < packets; ++i) {
-      const Integral& integral = progress[i].integral;
-      count_ends(march[i], early_stop, progress[i], counts);
-      Pixel pixel = compose(job.plan.background, integral.r, integral.g, integral.b, integral.transmittance(),
-                            integral.opacity(), integral.depth);
-      write_pixels(job.image, pixel, pixels[i].out_x, pixels[i].out_y, pixels[i].count);
-      counters.value[HP_COUNTER_RAYS] += pixels[i].count;
-    }
-  };
+// Calls run(rays, pixels, packets) for the groups of item `item`: of given rays, or of the camera's pixels in a tile.
+template <class Run>
+static void for_ray_groups(const Job& job, int64_t item, Counters* counters, Run run) {
   RayPacket rays[kGroup];
   if (job.rays.count > 0) {
     const int64_t end = (item + 1) * kRaysPerItem < job.rays.count ? (item + 1) * kRaysPerItem : job.rays.count;
@@ -190,6 +163,41 @@ static void fused(const Job& job, int64_t item, Counters& counters) {
       run(rays, pixels, packets);
     });
   }
+}
+
+template <class Field>
+static void fused(const Job& job, int64_t item, Counters& counters) {
+  const Grid grid(job.field);
+  const Lattice lattice(job.plan);
+  const Real early_stop = Real(job.plan.early_stop);
+  const bool skip = job.plan.skip_empty != 0;
+  Field field(view_of<Field>(job.field), job.color);
+  PacketCounts counts;
+  for_ray_groups(job, item, &counters, [&](const RayPacket* rays, const PacketPixels* pixels, int packets) {
+    March march[kGroup];
+    Progress progress[kGroup];
+    for (int i = 0; i < packets; ++i) {
+      march[i] = start_march(grid, lattice, rays[i]);
+      progress[i] = begin_progress(march[i]);
+    }
+    for (bool more = true; more;) {
+      more = false;
+      for (int i = 0; i < packets; ++i) {
+        if (progress[i].done) continue;
+        field.begin_ray(rays[i].dx, rays[i].dy, rays[i].dz);
+        march_some(field, lattice, march[i], early_stop, skip, kRoundsPerTurn, progress[i], counts);
+        more |= !progress[i].done;
+      }
+    }
+    for (int i = 0; i < packets; ++i) {
+      const Integral& integral = progress[i].integral;
+      count_ends(march[i], early_stop, progress[i], counts);
+      Pixel pixel = compose(job.plan.background, integral.r, integral.g, integral.b, integral.transmittance(),
+                            integral.opacity(), integral.depth);
+      write_pixels(job.image, pixel, pixels[i].out_x, pixels[i].out_y, pixels[i].count);
+      counters.value[HP_COUNTER_RAYS] += pixels[i].count;
+    }
+  });
   counters.value[HP_COUNTER_SAMPLES] += counts.samples;
   counters.value[HP_COUNTER_EARLY_STOPPED] += counts.early_stopped;
   counters.value[HP_COUNTER_TRUNCATED] += counts.truncated;
@@ -198,7 +206,7 @@ static void fused(const Job& job, int64_t item, Counters& counters) {
 static void ray(const Job& job, int64_t item, Counters& counters) {
   const Camera camera(job.plan.camera);
   auto write = [&](const PacketPixels& px) {
-    RayPacket packet = pixel_rays(camera, job.plan.camera.width, px, counters);
+    RayPacket packet = pixel_rays(camera, job.plan.camera.width, px, &counters);
     Real o[3][kWidth], d[3][kWidth], near_[kWidth], far_[kWidth];
     int32_t ids[kWidth];
     store_lanes(packet.ox, o[0]);
@@ -245,10 +253,11 @@ static void sample(const Job& job, int64_t item, Counters& counters) {
     for (int64_t n = 0;; ++n, k = k + splat_int(1)) {
       M live = less_equal(k, march.last);
       if (!any(live)) break;
-      F t, length, value[4];
+      F t, length;
       place_sample(lattice, march, k, true, t, length);
-      field.sample(madd(t, march.gx, march.px), madd(t, march.gy, march.py), madd(t, march.gz, march.pz), value[3],
-                   value[0], value[1], value[2]);
+      const Sample here =
+          field.sample(madd(t, march.gx, march.px), madd(t, march.gy, march.py), madd(t, march.gz, march.pz));
+      const F value[4] = {here.r, here.g, here.b, here.sigma};
       Real ts[kWidth], lengths[kWidth], values[4][kWidth];
       store_lanes(t, ts);
       store_lanes(length, lengths);
@@ -400,10 +409,9 @@ static void evaluate(const Job& job, int64_t item, Counters&) {
                          both(splat(grid.lo[2]) <= z, z <= splat(grid.hi[2]))));
     }
     field.begin_ray(load_lanes(d[0]), load_lanes(d[1]), load_lanes(d[2]));
-    F value[4];
     const F zero = splat(0);
-    field.sample(select(inside, x, zero), select(inside, y, zero), select(inside, z, zero), value[3], value[0],
-                 value[1], value[2]);
+    const Sample here = field.sample(select(inside, x, zero), select(inside, y, zero), select(inside, z, zero));
+    const F value[4] = {here.r, here.g, here.b, here.sigma};
     for (int c = 0; c < 4; ++c) store_lanes(select(inside, value[c], zero), lanes[c]);
     for (int i = 0; i < count; ++i) {
       const int64_t j = first + i;
@@ -411,6 +419,22 @@ static void evaluate(const Job& job, int64_t item, Counters&) {
       for (int c = 0; c < 3; ++c) real_data(job.rgb)[j * job.rgb.stride0 + c * job.rgb.stride1] = lanes[c][i];
     }
   }
+}
+
+}  // namespace hp::HP_ISA_NS
+
+#include "backends/cpu/backward.inl"
+
+namespace hp::HP_ISA_NS {
+
+template <class Field>
+static void put(cpu::KernelTable& t, int field, int half) {
+  t.fused[field][half] = fused<Field>;
+  t.sample[field][half] = sample<Field>;
+  t.evaluate[field][half] = evaluate<Field>;
+  t.backward[field][half][0] = backward<Field, false>;
+  t.backward[field][half][1] = backward<Field, true>;
+  t.sample_backward[field][half] = sample_backward<Field>;
 }
 
 static cpu::KernelTable make_table(const char* name) {
@@ -421,13 +445,11 @@ static cpu::KernelTable make_table(const char* name) {
   t.integrate = integrate;
   t.compose = compose_rays;
   t.max_count = max_count;
-#define HP_FIELD(index, field)                           \
-  t.fused[index][0] = fused<field_##field<float>>;       \
-  t.fused[index][1] = fused<field_##field<Half>>;        \
-  t.sample[index][0] = sample<field_##field<float>>;     \
-  t.sample[index][1] = sample<field_##field<Half>>;      \
-  t.evaluate[index][0] = evaluate<field_##field<float>>; \
-  t.evaluate[index][1] = evaluate<field_##field<Half>>;
+  t.diff = diff;
+  t.ray_backward = ray_backward;
+#define HP_FIELD(index, field)                                        \
+  put<field_##field<float>>(t, index, 0);                             \
+  put<field_##field<Half>>(t, index, 1);
 #include "hotpath_fields.inc"
 #undef HP_FIELD
   return t;

@@ -170,8 +170,8 @@ typedef struct hp_field hp_field;
 typedef enum hp_field_kind { HP_FIELD_POINTWISE = 1, HP_FIELD_BATCHED = 2 } hp_field_kind;
 typedef enum hp_interp { HP_INTERP_LINEAR = 1, HP_INTERP_NEAREST = 2 } hp_interp;
 
-/* Density of a dense grid from its interpolated raw value v, before sigma_scale. All but the identity take any finite v.
- * TRUNC_EXP is exp(v) whose derivative is that of exp(min(v, 15)), so that one wild step cannot blow up training (as
+/* Density of a dense grid from its interpolated raw value v, before sigma_scale. All but the identity take any finite
+ * v. TRUNC_EXP is exp(v) whose derivative is that of exp(min(v, 15)), so that one wild step cannot blow up training (as
  * instant-ngp and torch-ngp do). */
 typedef enum hp_activation {
   HP_ACTIVATION_IDENTITY = 0,
@@ -401,11 +401,11 @@ typedef struct hp_gradient hp_gradient;
 
 typedef struct hp_gradient_info {
   uint32_t struct_size;
-  int32_t exponent;      /* e of the quantum 2^e */
-  int32_t rank;          /* of what hp_gradient_read writes */
-  int32_t overflowed;    /* 1: a sum has wrapped or a contribution did not fit since the last zero */
+  int32_t exponent;   /* e of the quantum 2^e */
+  int32_t rank;       /* of what hp_gradient_read writes */
+  int32_t overflowed; /* 1: a sum has wrapped or a contribution did not fit since the last zero */
   int64_t shape[HP_MAX_RANK];
-  int64_t block_count;   /* blocks that hold something */
+  int64_t block_count; /* blocks that hold something */
   uint64_t device_bytes;
 } hp_gradient_info;
 
@@ -440,8 +440,8 @@ typedef enum hp_sum {
   HP_SUM_ORTHO_SCALE = 29,
   HP_SUM_T_NEAR = 30,
   HP_SUM_T_FAR = 31,
-  HP_SUM_KNOT_DENSITY = 32,   /* HP_MAX_TRANSFER_KNOTS */
-  HP_SUM_KNOT_RGB = 288,      /* HP_MAX_TRANSFER_KNOTS x 3 */
+  HP_SUM_KNOT_DENSITY = 32, /* HP_MAX_TRANSFER_KNOTS */
+  HP_SUM_KNOT_RGB = 288,    /* HP_MAX_TRANSFER_KNOTS x 3 */
   HP_SUM_COUNT = 1056
 } hp_sum;
 #define HP_SUM_EXPONENT (-80)
@@ -472,15 +472,15 @@ typedef struct hp_samp_grads_t {
   hp_tensor t, dt, sigma, rgb;
 } hp_samp_grads_t;
 
-/* Staged: the adjoint of hp_int and hp_img, from stored samples and what hp_int made of them. Writes dL/d(samples); adds
- * the background's sum when HP_WANT_SCENE. Entries beyond the end of a ray are 0. What a batched field needs. */
+/* Staged: the adjoint of hp_int and hp_img, from stored samples and what hp_int made of them. Writes dL/d(samples);
+ * adds the background's sum when HP_WANT_SCENE. Entries beyond the end of a ray are 0. What a batched field needs. */
 HP_API hp_status hp_diff_workspace_size(const hp_plan* plan, int64_t rays, int64_t samples_per_ray, size_t* bytes);
 HP_API hp_status hp_diff(hp_stream* stream, const hp_plan* plan, const hp_samp_t* samples, const hp_intl_t* integrals,
                          const hp_grads_t* gradients, const hp_samp_grads_t* out, hp_tensor counters,
                          hp_workspace workspace);
 
-/* Staged: carries dL/d(samples) of the rays' samples on to field values, rays and sums. Pointwise fields only. The camera's
- * part is hp_ray_backward's. */
+/* Staged: carries dL/d(samples) of the rays' samples on to field values, rays and sums. Pointwise fields only. The
+ * camera's part is hp_ray_backward's. */
 HP_API hp_status hp_samp_backward_workspace_size(const hp_plan* plan, int64_t rays, int64_t samples_per_ray,
                                                  size_t* bytes);
 HP_API hp_status hp_samp_backward(hp_stream* stream, const hp_plan* plan, const hp_instance* instances,
@@ -493,8 +493,8 @@ HP_API hp_status hp_ray_backward_workspace_size(const hp_plan* plan, hp_roi roi,
 HP_API hp_status hp_ray_backward(hp_stream* stream, const hp_plan* plan, hp_roi roi, const hp_grads_t* gradients,
                                  hp_tensor counters, hp_workspace workspace);
 
-/* Fused: recomputes the samples, stores nothing per sample. `rays` and `roi` as in the forward; `forward` holds radiance,
- * transmittance and depth of the same call. Pointwise fields only. Counts samples and what overflowed. */
+/* Fused: recomputes the samples, stores nothing per sample. `rays` and `roi` as in the forward; `forward` holds
+ * radiance, transmittance and depth of the same call. Pointwise fields only. Counts samples and what overflowed. */
 HP_API hp_status hp_samp_int_fused_backward_workspace_size(const hp_plan* plan, hp_roi roi, int64_t rays,
                                                            size_t* bytes);
 HP_API hp_status hp_samp_int_fused_backward(hp_stream* stream, const hp_plan* plan, const hp_instance* instances,

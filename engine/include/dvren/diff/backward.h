@@ -1,5 +1,5 @@
-// Backward: dL/d(image) in, gradients of the field, the camera, the scene and the rays out. Recomputes the samples; stores
-// nothing per sample. What gradients hold fixed and what they differentiate: docs/conventions.md.
+// Backward: dL/d(image) in, gradients of the field, the camera, the scene and the rays out. Recomputes the samples;
+// stores nothing per sample. What gradients hold fixed and what they differentiate: docs/conventions.md.
 #pragma once
 
 #include <array>
@@ -14,8 +14,8 @@
 
 namespace dvren {
 
-// dL/d(image) on a device: tensors of the tape's precision, shaped as the frame's (H, W[, 3]); undefined ones count as 0.
-// At least one is defined.
+// dL/d(image) on a device: tensors of the tape's precision, shaped as the frame's (H, W[, 3]); undefined ones count as
+// 0. At least one is defined.
 struct ImageAdjoint {
   Tensor rgb, opacity, transmittance, depth;
 };
@@ -49,7 +49,7 @@ struct CameraGradient {
 struct SceneGradient {
   std::array<double, 3> background{}, color{};
   double sigma_scale = 0;
-  std::vector<double> knot_density;                 // one per knot of the transfer function
+  std::vector<double> knot_density;  // one per knot of the transfer function
   std::vector<std::array<double, 3>> knot_rgb;
 };
 
@@ -69,9 +69,9 @@ struct Gradients {
 // One backward pass over one tape, cut into the slices of its plan. Slices may run in any order, each once.
 class BackwardPass {
  public:
-  // Checks all of it before anything is added. INVALID_ARGUMENT for an adjoint of another shape, dtype or device, for a NaN
-  // or an infinity in it (with image, pixel and value), for a gradient that the tape cannot give, for a gradient tensor of
-  // another field; ABORTED when the field has changed since the forward.
+  // Checks all of it before anything is added. INVALID_ARGUMENT for an adjoint of another shape, dtype or device, for a
+  // NaN or an infinity in it (with image, pixel and value), for a gradient that the tape cannot give, for a gradient
+  // tensor of another field; ABORTED when the field has changed since the forward.
   [[nodiscard]] static absl::StatusOr<BackwardPass> Make(Stream& stream, std::shared_ptr<const Tape> tape,
                                                          ImageAdjoint adjoint, BackwardRequest request);
   BackwardPass(BackwardPass&&) = default;
@@ -94,7 +94,8 @@ class BackwardPass {
 };
 
 // Copies host memory to the tape's device, after the checks of BackwardPass::Make.
-[[nodiscard]] absl::StatusOr<ImageAdjoint> UploadAdjoint(Stream& stream, const Tape& tape, const HostImageAdjoint& adjoint);
+[[nodiscard]] absl::StatusOr<ImageAdjoint> UploadAdjoint(Stream& stream, const Tape& tape,
+                                                         const HostImageAdjoint& adjoint);
 
 // A whole pass at once.
 [[nodiscard]] absl::StatusOr<Gradients> Backward(Stream& stream, std::shared_ptr<const Tape> tape, ImageAdjoint adjoint,

@@ -1,5 +1,5 @@
-// GradientTensor: dL/d(values) of one field, a sum over any number of backward passes. Exact: contributions are multiples of
-// a quantum 2^exponent, so that the order in which rays, tiles, threads and batches add changes no bits.
+// GradientTensor: dL/d(values) of one field, a sum over any number of backward passes. Exact: contributions are
+// multiples of a quantum 2^exponent, so that the order in which rays, tiles, threads and batches add changes no bits.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ class GradientTensor {
  public:
   // All zero. FAILED_PRECONDITION for a field without parameters.
   [[nodiscard]] static absl::StatusOr<std::shared_ptr<GradientTensor>> Make(Stream& stream,
-                                                                           std::shared_ptr<const Field> field);
+                                                                            std::shared_ptr<const Field> field);
   ~GradientTensor();
   GradientTensor(const GradientTensor&) = delete;
   GradientTensor& operator=(const GradientTensor&) = delete;
@@ -49,7 +49,8 @@ class GradientTensor {
 
  private:
   friend class BackwardPass;
-  GradientTensor(std::shared_ptr<const Field> field, hp_gradient* gradient) : field_(std::move(field)), gradient_(gradient) {}
+  GradientTensor(std::shared_ptr<const Field> field, hp_gradient* gradient)
+      : field_(std::move(field)), gradient_(gradient) {}
   // Sets the exponent unless there is one.
   absl::Status Settle(Stream& stream, int exponent);
 

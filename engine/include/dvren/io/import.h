@@ -30,6 +30,7 @@ struct ImportRequest {
   std::optional<Affine> local_to_world;
   Interp interp = Interp::kLinear;  // of dense volumes
   Border border = Border::kZero;
+  Activation activation = Activation::kIdentity;
   // RAW only: what the bytes are.
   std::array<std::int64_t, 4> raw_shape{};  // nz, ny, nx, channels
   DType raw_dtype = DType::kF32;

@@ -18,6 +18,9 @@ namespace dvren::io {
 
 enum class Interp : std::uint8_t { kLinear = 1, kNearest = 2 };
 enum class Border : std::uint8_t { kZero = 1, kClamp = 2 };
+// Density from an interpolated raw value, before sigma_scale; numbers as in hp_activation. All but kIdentity take any
+// finite value.
+enum class Activation : std::uint8_t { kIdentity = 0, kSoftplus = 1, kExp = 2, kTruncExp = 3 };
 
 // Bytes aligned to 64, shared, never resized once filled.
 class Blob {
@@ -42,7 +45,8 @@ class Blob {
 };
 
 // A dense grid: `values` in C order (nz, ny, nx, channels), f32 or f16. Channels: 1 = sigma; 4 = r, g, b, sigma;
-// 13, 28, 49 = spherical harmonics of r, then g, then b (degree 1, 2, 3), then sigma. sigma in 1/world unit.
+// 13, 28, 49 = spherical harmonics of r, then g, then b (degree 1, 2, 3), then sigma. sigma in 1/world unit,
+// or what `activation` makes sigma of.
 struct DenseVolume {
   std::array<std::int64_t, 4> shape{};  // nz, ny, nx, channels
   DType dtype = DType::kF32;
@@ -51,6 +55,7 @@ struct DenseVolume {
   Affine local_to_world;  // identity for arrays; the file's transform for VDB imports
   Interp interp = Interp::kLinear;
   Border border = Border::kZero;
+  Activation activation = Activation::kIdentity;
 };
 
 // One NanoVDB float grid (fog volume) as a self-contained buffer.

@@ -48,10 +48,10 @@ class Renderer {
   [[nodiscard]] absl::StatusOr<Frame> RenderRays(Stream& stream, const Plan& plan, const Scene& scene,
                                                  const RayBatch& rays) const;
 
-
   // Forwards that backward can follow. Fused only: FAILED_PRECONDITION with RenderPath::kStaged or a batched field.
   // A tape for the plan's image, to be filled tile by tile; the frame holds the plan's AOVs.
-  [[nodiscard]] absl::StatusOr<Tape> MakeTape(Stream& stream, std::shared_ptr<const Plan> plan, const Scene& scene) const;
+  [[nodiscard]] absl::StatusOr<Tape> MakeTape(Stream& stream, std::shared_ptr<const Plan> plan,
+                                              const Scene& scene) const;
   // One slice: renders plan.tiles()[tile_index] into the frame and the tape.
   [[nodiscard]] absl::Status ForwardTile(Stream& stream, std::size_t tile_index, Frame& frame, Tape& tape) const;
   // Given rays, at once; the plan has no camera.

@@ -1,0 +1,134 @@
+// GradientSink: where a thread's adjoints go (bodies/fused_adjoint.h says what a sink is). Field values go to the
+// store's bricks, cell by cell: the lanes of a packet that lie in one cell are summed before memory is touched. Sums of
+// few parameters go to the thread's own. Everything is in quanta: exact, so that no order changes a bit.
+#pragma once
+
+#include "backends/cpu/gradient_store.h"
+#include "bodies/args.h"
+#include "fields/brick.h"
+#include "lanes/cell_sum.h"
+
+namespace hp::HP_ISA_NS {
+
+// Adds x quanta, rounded to an integer; false when x is not a number that fits.
+static inline bool add_to_sum(Sum128& s, double x) {
+  const double magnitude = x < 0 ? -x : x;
+  if (!(magnitude < 0x1p125)) return false;
+  uint64_t low, high;
+  bool negative = x < 0;
+  if (magnitude < 0x1p50) {
+    low = static_cast<uint64_t>(round_to_quanta(magnitude));
+    high = 0;
+  } else {
+    high = static_cast<uint64_t>(magnitude * 0x1p-64);
+    low = static_cast<uint64_t>(magnitude - static_cast<double>(high) * 0x1p64);
+  }
+  if (negative) {
+    low = ~low + 1;
+    high = ~high + (low == 0 ? 1 : 0);
+  }
+  const uint64_t before = s.low;
+  s.low += low;
+  s.high = static_cast<int64_t>(static_cast<uint64_t>(s.high) + high + (s.low < before ? 1 : 0));
+  return true;
+}
+
+class GradientSink {
+ public:
+  // The adjoint image is multiplied by scale() on the way in, a power of two: then field values come in quanta.
+  HP_FN GradientSink(const Job& job, Counters& counters)
+      : store_(static_cast<cpu::GradientStore*>(job.gradients.store)),
+        counters_(counters),
+        scene_((job.gradients.wanted & HP_WANT_SCENE) != 0),
+        scale_(store_ ? power_of_two(-job.gradients.exponent) : 1.0),
+        sum_scale_(power_of_two(-HP_SUM_EXPONENT) / scale_) {}
+
+  HP_FN bool values() const { return store_ != nullptr; }
+  HP_FN bool scene() const { return scene_; }
+  HP_FN Real scale() const { return Real(scale_); }
+
+  HP_FN void scatter1(const Cell& cell, F d, M live) {
+    live = fitting(abs_of(d) < splat(Real(kLargest)), live);
+    CellSum1 sum;
+    sum.load(cell.fx, cell.w00, cell.w10, cell.w01, cell.w11, d);
+    each_cell(cell, live, sum, [&](int64_t* brick, int32_t local) { return sum.flush(brick + local); });
+  }
+  HP_FN void scatter4(const Cell& cell, int first, int stride, const F d[4], M live) {
+    const F limit = splat(Real(kLargest));
+    M fits = both(both(abs_of(d[0]) < limit, abs_of(d[1]) < limit), both(abs_of(d[2]) < limit, abs_of(d[3]) < limit));
+    live = fitting(fits, live);
+    CellSum4 sum;
+    sum.load(cell.fx, cell.w00, cell.w10, cell.w01, cell.w11, d);
+    each_cell(cell, live, sum, [&](int64_t* brick, int32_t local) {
+      return sum.flush(brick + int64_t{local} * stride + first, stride);
+    });
+  }
+
+  HP_FN void add(int sum, F d, M live) {
+    Real lanes[kWidth];
+    store_lanes(d, lanes);
+    for (uint32_t bits = mask_bits(live); bits != 0; bits &= bits - 1) {
+      add_one(sum, static_cast<double>(lanes[__builtin_ctz(bits)]));
+    }
+  }
+  // One contribution, multiplied by scale().
+  HP_FN void add_one(int sum, double d) {
+    if (!add_to_sum(counters_.sums[sum], d * sum_scale_)) ++counters_.value[HP_COUNTER_OVERFLOWED];
+  }
+
+ private:
+  static constexpr double kLargest = 0x1p50;  // quanta
+
+  HP_FN static double power_of_two(int e) {
+    double r;
+    const uint64_t bits = static_cast<uint64_t>(1023 + e) << 52;
+    memcpy(&r, &bits, sizeof r);
+    return r;
+  }
+
+  HP_FN M fitting(M fits, M live) {
+    const M beyond = without(live, fits);
+    if (any(beyond)) {
+      counters_.value[HP_COUNTER_OVERFLOWED] += count_of(beyond);
+      store_->SetOverflow();
+    }
+    return both(live, fits);
+  }
+
+  template <class Sum, class Flush>
+  HP_FN void each_cell(const Cell& cell, M live, Sum& sum, Flush flush) {
+    uint32_t left = mask_bits(live);
+    if (left == 0) return;
+    // Differs for different cells, if only modulo 2^32.
+    const I key = cell.brick * splat_int(kCellsOfBrick) + cell.local;
+    alignas(64) int32_t keys[kWidth], bricks[kWidth], locals[kWidth];
+    store_lanes(key, keys);
+    store_lanes(cell.brick, bricks);
+    store_lanes(cell.local, locals);
+    int64_t wrapped = 0;
+    int32_t held = -1;
+    int64_t* values = nullptr;
+    do {
+      const int first = __builtin_ctz(left);
+      uint32_t same = mask_bits(equal(key, splat_int(keys[first]))) & left;
+      left &= ~same;
+      sum.clear();
+      for (; same != 0; same &= same - 1) sum.add(__builtin_ctz(same));
+      if (bricks[first] != held) {
+        if (held >= 0) store_->Unlock(held);
+        held = bricks[first];
+        values = store_->Lock(held);
+      }
+      wrapped |= flush(values, locals[first]);
+    } while (left != 0);
+    store_->Unlock(held);
+    if (wrapped < 0) store_->SetOverflow();
+  }
+
+  cpu::GradientStore* store_;
+  Counters& counters_;
+  bool scene_;
+  double scale_, sum_scale_;
+};
+
+}  // namespace hp::HP_ISA_NS

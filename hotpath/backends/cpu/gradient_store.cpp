@@ -1,0 +1,109 @@
+#include "backends/cpu/gradient_store.h"
+
+#include <cstring>
+#include <thread>
+
+#include "abi/gradient_layout.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace hp::cpu {
+
+namespace {
+constexpr size_t kVoxels = 729;  // of a brick
+}
+
+GradientStore::GradientStore(int64_t bricks, int values_per_voxel)
+    : brick_values_(kVoxels * static_cast<size_t>(values_per_voxel)),
+      bricks_(static_cast<size_t>(bricks), nullptr),
+      locks_(new unsigned char[static_cast<size_t>(bricks)]()) {}
+
+int64_t* GradientStore::Lock(int64_t brick) {
+  unsigned char* lock = &locks_[static_cast<size_t>(brick)];
+  for (int spins = 0; __atomic_exchange_n(lock, static_cast<unsigned char>(1), __ATOMIC_ACQUIRE) != 0; ++spins) {
+    if (spins < 64) {
+#if defined(__x86_64__)
+      _mm_pause();
+#endif
+    } else {
+      std::this_thread::yield();  // the holder may wait for our core
+    }
+  }
+  int64_t*& values = bricks_[static_cast<size_t>(brick)];
+  if (!values) values = NewBrick();
+  return values;
+}
+
+void GradientStore::Unlock(int64_t brick) {
+  __atomic_store_n(&locks_[static_cast<size_t>(brick)], static_cast<unsigned char>(0), __ATOMIC_RELEASE);
+}
+
+int64_t* GradientStore::NewBrick() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (in_last_slab_ == kBricksPerSlab) {
+    slabs_.emplace_back(new int64_t[kBricksPerSlab * brick_values_]());
+    in_last_slab_ = 0;
+  }
+  return slabs_.back().get() + in_last_slab_++ * brick_values_;
+}
+
+int64_t GradientStore::slab_count() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return static_cast<int64_t>(slabs_.size());
+}
+
+void GradientStore::ZeroSlab(int64_t slab) {
+  int64_t* values;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    values = slabs_[static_cast<size_t>(slab)].get();
+  }
+  std::memset(values, 0, kBricksPerSlab * brick_values_ * sizeof(int64_t));
+}
+
+int64_t GradientStore::brick_count() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return slabs_.empty() ? 0 : static_cast<int64_t>((slabs_.size() - 1) * kBricksPerSlab + in_last_slab_);
+}
+
+uint64_t GradientStore::bytes() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return slabs_.size() * kBricksPerSlab * brick_values_ * sizeof(int64_t) + bricks_.size() * (sizeof(int64_t*) + 1);
+}
+
+template <class T>
+bool ReadGradientBlock(const GradientStore& store, const GradientLayout& layout, int64_t block, double quantum,
+                       T* out) {
+  const GradientLayout::Block b = layout.At(block);
+  const int64_t* bricks[8];
+  for (size_t i = 0; i < 8; ++i) bricks[i] = b.bricks[i] < 0 ? nullptr : store.Find(b.bricks[i]);
+  int64_t wrapped = 0;
+  for (int z = 0; z < b.extent[2]; ++z) {
+    for (int y = 0; y < b.extent[1]; ++y) {
+      for (int x = 0; x < b.extent[0]; ++x) {
+        T* to = out + b.first + x * layout.strides[0] + y * layout.strides[1] + z * layout.strides[2];
+        // The places of this voxel: in its own brick and, on a lower face, behind the last cell of the neighbours.
+        const int faces = (x == 0 ? 1 : 0) | (y == 0 ? 2 : 0) | (z == 0 ? 4 : 0);
+        for (int channel = 0; channel < layout.channels; ++channel) {
+          int64_t sum = 0;
+          for (int i = 0; i < 8; ++i) {
+            if ((i & ~faces) != 0 || !bricks[i]) continue;
+            const int local = (i & 4 ? 8 : z) * 81 + (i & 2 ? 8 : y) * 9 + (i & 1 ? 8 : x);
+            const int64_t more = bricks[i][int64_t{local} * layout.values_per_voxel + channel];
+            const auto total = static_cast<int64_t>(static_cast<uint64_t>(sum) + static_cast<uint64_t>(more));
+            wrapped |= (total ^ sum) & (total ^ more);
+            sum = total;
+          }
+          to[channel] = static_cast<T>(static_cast<double>(sum) * quantum);
+        }
+      }
+    }
+  }
+  return wrapped >= 0;
+}
+template bool ReadGradientBlock(const GradientStore&, const GradientLayout&, int64_t, double, float*);
+template bool ReadGradientBlock(const GradientStore&, const GradientLayout&, int64_t, double, double*);
+
+}  // namespace hp::cpu
