@@ -66,6 +66,8 @@ absl::Status FromHp(hp_status status) {
       return absl::UnimplementedError(text);
     case HP_STATUS_DEVICE_ERROR:
       return absl::UnavailableError(text);
+    case HP_STATUS_OVERFLOW:
+      return absl::OutOfRangeError(text);
     case HP_STATUS_OK:
     case HP_STATUS_INTERNAL:
       break;

@@ -34,6 +34,20 @@ hp_img_t ImagesOf(const Frame& frame, std::int64_t x, std::int64_t y, std::int64
   return out;
 }
 
+void TapeOf(const Tape& tape, std::int64_t x, std::int64_t y, std::int64_t width, std::int64_t height,
+            hp_img_t* images) {
+  const auto part = [&](const Tensor& image) { return Narrow(Narrow(image.view(), 0, y, height), 1, x, width); };
+  images->radiance = part(tape.radiance());
+  images->transmittance = part(tape.transmittance());
+  images->depth = part(tape.depth());
+}
+
+absl::StatusOr<std::int64_t> Counters::Overflowed(Stream& stream) const {
+  std::array<std::int64_t, HP_COUNTER_COUNT> counts{};
+  DVREN_RETURN_IF_ERROR(tensor_.CopyToHost(stream, counts.data()));
+  return counts[HP_COUNTER_OVERFLOWED];
+}
+
 absl::StatusOr<Counters> Counters::Make(Stream& stream) {
   constexpr std::array<std::int64_t, 1> kShape{HP_COUNTER_COUNT};
   constexpr std::array<std::int64_t, HP_COUNTER_COUNT> kZeros{};

@@ -3,6 +3,7 @@
 
 #include "dvren/core/tensor.h"
 #include "dvren/render/frame.h"
+#include "dvren/render/tape.h"
 #include "dvren/scene/scene.h"
 
 namespace dvren::internal {
@@ -14,6 +15,10 @@ namespace dvren::internal {
 [[nodiscard]] hp_img_t ImagesOf(const Frame& frame, std::int64_t x, std::int64_t y, std::int64_t width,
                                 std::int64_t height);
 
+// The same part of the tape's images, in place of what `images` has of them.
+void TapeOf(const Tape& tape, std::int64_t x, std::int64_t y, std::int64_t width, std::int64_t height,
+            hp_img_t* images);
+
 // The kernels' counters on the device, zero at first.
 class Counters {
  public:
@@ -21,6 +26,8 @@ class Counters {
   [[nodiscard]] hp_tensor view() const { return tensor_.view(); }
   // Waits for the stream and adds to `stats`; wall_seconds is left alone.
   [[nodiscard]] absl::Status AddTo(Stream& stream, RenderStats& stats) const;
+  // Gradient contributions that did not fit. Waits for the stream.
+  [[nodiscard]] absl::StatusOr<std::int64_t> Overflowed(Stream& stream) const;
 
  private:
   Tensor tensor_;

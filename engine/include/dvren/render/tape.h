@@ -44,6 +44,7 @@ class Tape {
   friend class Renderer;
   friend class BackwardPass;
   Tape();
+  absl::Status Allocate(Stream& stream);
   std::shared_ptr<const Plan> plan_;
   Scene scene_;
   std::uint64_t field_version_ = 0;
