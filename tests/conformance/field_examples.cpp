@@ -38,13 +38,17 @@ FieldExample Located(FieldExample example) {
 }
 
 FieldExample Dense(const std::string& name, std::uint64_t seed, std::array<std::int64_t, 3> size, std::int64_t channels,
-                   bool half, hp_interp interp, hp_border border, bool transfer, const hp_affine& placement) {
+                   bool half, hp_interp interp, hp_border border, bool transfer, const hp_affine& placement,
+                   hp_activation activation = HP_ACTIVATION_IDENTITY) {
   TestRandom random(seed);
   auto grid = std::make_shared<DenseGrid>();
   grid->nz = size[0], grid->ny = size[1], grid->nx = size[2], grid->channels = channels;
   for (std::int64_t i = 0; i < size[0] * size[1] * size[2]; ++i) {
     for (std::int64_t c = 0; c < channels; ++c) {
-      const double v = c + 1 < channels ? random.Uniform(-0.7, 1) : random.Below(3) ? random.Uniform(0, 4) : 0;
+      const double v = c + 1 < channels                       ? random.Uniform(-0.7, 1)
+                       : activation != HP_ACTIVATION_IDENTITY ? random.Uniform(-3, 1.5)
+                       : random.Below(3)                      ? random.Uniform(0, 4)
+                                                              : 0;
       if (half) {
         grid->halves.push_back(NearestHalf(v));
       } else {
@@ -56,8 +60,22 @@ FieldExample Dense(const std::string& name, std::uint64_t seed, std::array<std::
   grid->box_max = {0.9, 0.7, 1.3};
   grid->interp = interp;
   grid->border = border;
+  grid->activation = activation;
   FieldExample example;
   example.name = "dense_grid: " + name;
+  for (std::uint16_t h : grid->halves) example.values.push_back(static_cast<float>(HalfValue(h)));
+  if (!half) example.values = grid->values;
+  example.with_values = [grid](const HpContext& context, const std::vector<float>& values) {
+    DenseGrid other = *grid;
+    for (std::size_t i = 0; i < other.halves.size(); ++i) other.halves[i] = NearestHalf(values[i]);
+    if (other.halves.empty()) other.values = values;
+    return MakeField(context, other);
+  };
+  example.half = half;
+  example.channels = static_cast<int>(channels);
+  example.nonnegative = activation == HP_ACTIVATION_IDENTITY;
+  example.nearest = interp == HP_INTERP_NEAREST;
+  example.size = {grid->nx, grid->ny, grid->nz};
   example.make = [grid](const HpContext& context) { return MakeField(context, *grid); };
   example.look = InstanceOf(static_cast<const hp_field*>(nullptr));
   example.look.object_to_world = placement;
@@ -87,6 +105,13 @@ std::vector<FieldExample> Examples_dense_grid() {
       Dense("harmonics of degree 2, f16", 9, {4, 5, 3}, 28, true, linear, zero, false, still),
       Dense("harmonics of degree 3", 10, {4, 3, 5}, 49, false, linear, zero, false, still),
       Dense("harmonics of degree 3, f16, nearest, clamped", 11, {3, 3, 2}, 49, true, nearest, clamp, false, kTurned),
+      Dense("sigma, softplus, transfer function", 12, {6, 9, 7}, 1, false, linear, zero, true, kTurned,
+            HP_ACTIVATION_SOFTPLUS),
+      Dense("rgb and sigma, exp, clamped", 13, {5, 7, 6}, 4, false, linear, clamp, false, still, HP_ACTIVATION_EXP),
+      Dense("rgb and sigma, f16, trunc_exp", 14, {7, 6, 8}, 4, true, linear, zero, false, kTurned,
+            HP_ACTIVATION_TRUNC_EXP),
+      Dense("harmonics of degree 1, softplus, nearest", 15, {6, 5, 6}, 13, false, nearest, zero, false, still,
+            HP_ACTIVATION_SOFTPLUS),
   };
 }
 
@@ -97,6 +122,10 @@ FieldExample Sparse(const std::string& name, const SparseVolume& volume, double 
   FieldExample example;
   example.name = "nanovdb: " + name;
   example.make = [blob](const HpContext& context) { return MakeField(context, blob); };
+  example.values = LeafValues(blob);
+  example.with_values = [blob](const HpContext& context, const std::vector<float>& values) {
+    return MakeField(context, WithLeafValues(blob, values));
+  };
   example.look = InstanceOf(static_cast<const hp_field*>(nullptr));
   example.look.object_to_world = placement;
   example.look.sigma_scale = scale;

@@ -19,6 +19,15 @@ struct FieldExample {
   double voxel;      // shortest edge, world
   bool unbounded = false;
 
+  // What gradients need to know.
+  std::vector<float> values;                                                        // in the order of hp_gradient_read
+  std::function<HpField(const HpContext&, const std::vector<float>&)> with_values;  // the same field with other values
+  bool half = false;                                                                // values are stored as f16
+  int channels = 1;         // per voxel; the last one is density. 1 for sparse fields
+  bool nonnegative = true;  // densities may not be negative
+  bool nearest = false;
+  std::array<std::int64_t, 3> size{0, 0, 0};  // voxels in x, y, z; 0 for sparse fields
+
   [[nodiscard]] hp_instance Place(const HpField& field) const {
     hp_instance instance = look;
     instance.field = field.get();

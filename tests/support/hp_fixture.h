@@ -149,6 +149,7 @@ struct DenseGrid {
   hp_affine local_to_world = Identity();
   hp_interp interp = HP_INTERP_LINEAR;
   hp_border border = HP_BORDER_ZERO;
+  hp_activation activation = HP_ACTIVATION_IDENTITY;
 
   [[nodiscard]] hp_grid_desc Desc() const {
     hp_grid_desc desc = {};
@@ -162,6 +163,7 @@ struct DenseGrid {
     desc.local_to_world = local_to_world;
     desc.interp = interp;
     desc.border = border;
+    desc.activation = activation;
     return desc;
   }
 };
@@ -316,14 +318,14 @@ struct HpRays {
 template <class Real>
 struct HpImage {
   int height = 0, width = 0;
-  std::vector<Real> rgb, opacity, transmittance, depth, hit;
+  std::vector<Real> rgb, opacity, transmittance, depth, hit, radiance;
   HpCounters counters{};
 
   HpImage() = default;
   HpImage(int h, int w) : height(h), width(w) {
     const std::size_t n = static_cast<std::size_t>(h) * static_cast<std::size_t>(w);
     const Real unset = std::numeric_limits<Real>::quiet_NaN();
-    rgb.assign(3 * n, unset);
+    for (auto* v : {&rgb, &radiance}) v->assign(3 * n, unset);
     for (auto* v : {&opacity, &transmittance, &depth, &hit}) v->assign(n, unset);
   }
   [[nodiscard]] std::size_t size() const { return opacity.size(); }
@@ -340,8 +342,13 @@ struct HpImage {
       t.strides[0] = width;
       return t;
     };
-    img.rgb = TensorOf(rgb.data() + 3 * At(x, y), {h, w, 3});
-    img.rgb.strides[0] = std::int64_t{3} * width;
+    auto colors = [&](std::vector<Real>& v) {
+      hp_tensor t = TensorOf(v.data() + 3 * At(x, y), {h, w, 3});
+      t.strides[0] = std::int64_t{3} * width;
+      return t;
+    };
+    img.rgb = colors(rgb);
+    img.radiance = colors(radiance);
     img.opacity = plane(opacity);
     img.transmittance = plane(transmittance);
     img.depth = plane(depth);
@@ -367,9 +374,10 @@ std::string Difference(const HpImage<Real>& a, const HpImage<Real>& b) {
                   first, static_cast<double>(x[first]), static_cast<double>(y[first]));
     return text;
   };
-  for (const std::string& text : {compare("rgb", a.rgb, b.rgb), compare("opacity", a.opacity, b.opacity),
-                                  compare("transmittance", a.transmittance, b.transmittance),
-                                  compare("depth", a.depth, b.depth), compare("hit", a.hit, b.hit)}) {
+  for (const std::string& text :
+       {compare("rgb", a.rgb, b.rgb), compare("opacity", a.opacity, b.opacity),
+        compare("transmittance", a.transmittance, b.transmittance), compare("depth", a.depth, b.depth),
+        compare("hit", a.hit, b.hit), compare("radiance", a.radiance, b.radiance)}) {
     if (!text.empty()) return text;
   }
   return "";

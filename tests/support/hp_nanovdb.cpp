@@ -119,6 +119,48 @@ NanoVdbBlob MakeRootTileBlob(const std::vector<Index3>& corners, float value, fl
   return blob;
 }
 
+namespace {
+
+// Calls visit(leaf's origin, one of its values, its place in the list) for every value of every leaf.
+template <class Visit>
+void ForLeafValues(unsigned char* blob, Visit visit) {
+  auto& tree = reinterpret_cast<nanovdb::NanoGrid<float>*>(blob)->tree();
+  auto* leaves = tree.nodeCount(0) ? tree.getFirstNode<0>() : nullptr;
+  for (std::uint32_t n = 0; n < tree.nodeCount(0); ++n) {
+    auto* data = leaves[n].data();
+    const nanovdb::Coord origin = leaves[n].origin();
+    for (std::uint32_t z = 0; z < 8; ++z) {
+      for (std::uint32_t y = 0; y < 8; ++y) {
+        for (std::uint32_t x = 0; x < 8; ++x) {
+          visit(origin, data->mValues[64 * x + 8 * y + z], std::size_t{512} * n + 64 * z + 8 * y + x);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<Index3> LeafOrigins(const NanoVdbBlob& blob) {
+  std::vector<Index3> origins;
+  ForLeafValues(blob.data.get(), [&](const nanovdb::Coord& o, float&, std::size_t at) {
+    if (at % 512 == 0) origins.push_back({o.x(), o.y(), o.z()});
+  });
+  return origins;
+}
+
+std::vector<float> LeafValues(const NanoVdbBlob& blob) {
+  std::vector<float> values;
+  ForLeafValues(blob.data.get(), [&](const nanovdb::Coord&, float& v, std::size_t) { values.push_back(v); });
+  return values;
+}
+
+NanoVdbBlob WithLeafValues(const NanoVdbBlob& blob, const std::vector<float>& values) {
+  NanoVdbBlob copy = CopyBlob(blob.data.get(), blob.bytes, blob.bytes);
+  ForLeafValues(copy.data.get(), [&](const nanovdb::Coord&, float& v, std::size_t at) { v = values[at]; });
+  return copy;
+}
+
 NanoVdbBlob WithEveryBlockTheFirstLeaf(const NanoVdbBlob& blob) {
   NanoVdbBlob copy = CopyBlob(blob.data.get(), blob.bytes, blob.bytes);
   auto& tree = reinterpret_cast<nanovdb::NanoGrid<float>*>(copy.data.get())->tree();

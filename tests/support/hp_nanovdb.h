@@ -55,6 +55,12 @@ NanoVdbBlob MakeNanoVdbBlob(const SparseVolume& volume);
 NanoVdbBlob MakeRootTileBlob(const std::vector<Index3>& corners, float value, float background, const Index3& min,
                              const Index3& max);
 
+// Corners and values of the leaves in the order of the tree; a leaf's 8^3 values z, y, x, as hp_gradient_read has them.
+std::vector<Index3> LeafOrigins(const NanoVdbBlob& blob);
+std::vector<float> LeafValues(const NanoVdbBlob& blob);
+// The same tree with other values in its leaves.
+NanoVdbBlob WithLeafValues(const NanoVdbBlob& blob, const std::vector<float>& values);
+
 // The blob with every entry of its first lower node pointing at its first leaf: 4096 blocks out of one.
 NanoVdbBlob WithEveryBlockTheFirstLeaf(const NanoVdbBlob& blob);
 
