@@ -4,6 +4,7 @@
         client.fields.import_file("smoke", "smoke.vdb")
         image = client.render("smoke", orbit=(30, 20), width=640, height=480).rgb
 
+Gradients of renders: client.forward and client.backward; dvren.torch and dvren.jax make them part of those frameworks.
 Errors are subclasses of dvren.DvrenError, one for each gRPC code.
 """
 
@@ -29,13 +30,15 @@ from .errors import (
     UnimplementedError,
     UnknownError,
 )
-from .fields import DenseGrid, Field, Fields, NanoVdb
+from .fields import DenseGrid, Field, FieldGradient, Fields, NanoVdb
+from .gradients import CameraGradient, ForwardResult, Gradients, GradientStats, RayGradient, SceneGradient, Tape
 from .render import RenderResult, RenderStats
 
 __all__ = [
     "AbortedError",
     "AlreadyExistsError",
     "Camera",
+    "CameraGradient",
     "CancelledError",
     "Client",
     "DataLossError",
@@ -45,7 +48,11 @@ __all__ = [
     "DvrenError",
     "FailedPreconditionError",
     "Field",
+    "FieldGradient",
     "Fields",
+    "ForwardResult",
+    "GradientStats",
+    "Gradients",
     "InternalError",
     "InvalidArgumentError",
     "Limits",
@@ -53,10 +60,13 @@ __all__ = [
     "NotFoundError",
     "OutOfRangeError",
     "PermissionDeniedError",
+    "RayGradient",
     "RenderResult",
     "RenderStats",
     "ResourceExhaustedError",
+    "SceneGradient",
     "ServerInfo",
+    "Tape",
     "UnauthenticatedError",
     "UnavailableError",
     "UnimplementedError",

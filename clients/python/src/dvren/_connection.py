@@ -100,6 +100,20 @@ class Connection:
         finally:
             future.cancel()
 
+    def exchange(
+        self, method: str, requests: Iterator[Message], response_type: type[M], deadline: Deadline | None = None
+    ) -> Iterator[M]:
+        """The messages that answer a client stream. Close the iterator to cancel the call. `requests` is read on a
+        thread of gRPC's."""
+        call = self._callable("stream_stream", f"/dvren.v1.{method}", response_type.FromString)
+        stream = call(requests, timeout=(deadline or self.deadline()).left(), metadata=self._metadata)
+        try:
+            yield from stream
+        except grpc.RpcError as error:
+            raise self._translate(error) from None
+        finally:
+            stream.cancel()
+
     def _translate(self, error: grpc.RpcError) -> DvrenError:
         """The DvrenError of a finished call."""
         code = error.code().name if error.code() is not None else "UNKNOWN"

@@ -16,6 +16,7 @@ from ._connection import Connection
 from ._proto.dvren.v1 import admin_service_pb2 as pb
 from .errors import InvalidArgumentError, UnimplementedError, invalid
 from .fields import Field, Fields
+from .gradients import ForwardResult, Gradients, Tape, backward, forward, forward_rays
 from .render import CameraLike, Progress, RenderResult, TransferLike, render, render_rays
 
 DEFAULT_ENDPOINT = "127.0.0.1:50551"
@@ -261,6 +262,173 @@ class Client:
             object_to_world=object_to_world,
             skip_empty=skip_empty,
             device=device,
+        )
+
+    def forward(
+        self,
+        field: str | Field,
+        camera: CameraLike | None = None,
+        orbit: Sequence[float] | None = None,
+        width: int | None = None,
+        height: int | None = None,
+        fov_deg: float | None = None,
+        step: float | None = None,
+        max_steps: int | None = None,
+        sampling: str = "fixed",
+        seed: int = 0,
+        early_stop: float | None = None,
+        background: Sequence[float] | None = None,
+        sigma_scale: float | None = None,
+        color: Sequence[float] | None = None,
+        transfer: TransferLike | None = None,
+        aov: str | Sequence[str] = ("rgb",),
+        roi: Sequence[int] | None = None,
+        precision: str = "f32",
+        progress: Progress | None = None,
+        *,
+        lease: float | None = None,
+        field_version: int = 0,
+        object_to_world: npt.ArrayLike | None = None,
+        skip_empty: bool | None = None,
+        device: str = "",
+        tile: int = 0,
+    ) -> ForwardResult:
+        """Renders as render() does, with the same bits, and keeps what backward() needs under result.tape.
+
+        lease: seconds that the daemon keeps the tape after its last use, by default as it is configured. A tape takes
+        five numbers per ray of the caller's budget: use it as a context, release() it, or let backward() do so.
+        """
+        return forward(
+            self._connection,
+            field,
+            lease=lease,
+            camera=camera,
+            orbit=orbit,
+            width=width,
+            height=height,
+            fov_deg=fov_deg,
+            step=step,
+            max_steps=max_steps,
+            sampling=sampling,
+            seed=seed,
+            early_stop=early_stop,
+            background=background,
+            sigma_scale=sigma_scale,
+            color=color,
+            transfer=transfer,
+            aov=aov,
+            roi=roi,
+            precision=precision,
+            progress=progress,
+            field_version=field_version,
+            object_to_world=object_to_world,
+            skip_empty=skip_empty,
+            device=device,
+            tile=tile,
+        )
+
+    def forward_rays(
+        self,
+        field: str | Field,
+        origins: npt.ArrayLike,
+        directions: npt.ArrayLike,
+        t_near: npt.ArrayLike | None = None,
+        t_far: npt.ArrayLike | None = None,
+        ids: npt.ArrayLike | None = None,
+        step: float | None = None,
+        max_steps: int | None = None,
+        sampling: str = "fixed",
+        seed: int = 0,
+        early_stop: float | None = None,
+        background: Sequence[float] | None = None,
+        sigma_scale: float | None = None,
+        color: Sequence[float] | None = None,
+        transfer: TransferLike | None = None,
+        aov: str | Sequence[str] = ("rgb",),
+        precision: str = "f32",
+        *,
+        lease: float | None = None,
+        field_version: int = 0,
+        object_to_world: npt.ArrayLike | None = None,
+        skip_empty: bool | None = None,
+        device: str = "",
+    ) -> ForwardResult:
+        """Renders given rays as render_rays() does, and keeps what backward() needs under result.tape.
+
+        One tape is one message: at most 65536 rays in f32, 32768 in f64. lease as in forward().
+        """
+        return forward_rays(
+            self._connection,
+            field,
+            origins,
+            directions,
+            lease=lease,
+            t_near=t_near,
+            t_far=t_far,
+            ids=ids,
+            step=step,
+            max_steps=max_steps,
+            sampling=sampling,
+            seed=seed,
+            early_stop=early_stop,
+            background=background,
+            sigma_scale=sigma_scale,
+            color=color,
+            transfer=transfer,
+            aov=aov,
+            precision=precision,
+            field_version=field_version,
+            object_to_world=object_to_world,
+            skip_empty=skip_empty,
+            device=device,
+        )
+
+    def backward(
+        self,
+        tape: Tape,
+        rgb: npt.ArrayLike | None = None,
+        opacity: npt.ArrayLike | None = None,
+        transmittance: npt.ArrayLike | None = None,
+        depth: npt.ArrayLike | None = None,
+        accumulate: bool = False,
+        values: bool = True,
+        camera: bool = False,
+        scene: bool = False,
+        step: bool = False,
+        rays: bool = False,
+        exponent: int | None = None,
+        dtype: str = "f32",
+        keep_tape: bool = False,
+    ) -> Gradients:
+        """Gradients of a loss L, from dL/d(image): rgb (H, W, 3), the others (H, W), float32 or float64, of the tape's
+        image, whether forward() returned that array or not; for given rays (N, 3) and (N,). Left out, they count as 0.
+
+        values: dL/d(field values), as Gradients.values, of `dtype` "f32" or "f64". accumulate: adds it to the field's
+        own gradient in the daemon (fields.zero_gradients, fields.gradient); with both, the sum so far comes back.
+        camera: of pose, intrinsics, distortion, t_near, t_far. scene: of background, sigma scale, colour or transfer
+        function. step: of dt. rays: of origins, directions, t_near, t_far, for forward_rays().
+
+        exponent: sums of dL/d(field values) are exact multiples of 2^exponent, -100 to 60; by default it is chosen from
+        dL/d(image), or with `accumulate` is the field gradient's own. OutOfRangeError where it is too small.
+
+        Success releases the tape unless keep_tape. AbortedError where the field has changed since the forward.
+        """
+        return backward(
+            self._connection,
+            tape,
+            rgb=rgb,
+            opacity=opacity,
+            transmittance=transmittance,
+            depth=depth,
+            accumulate=accumulate,
+            values=values,
+            camera=camera,
+            scene=scene,
+            step=step,
+            rays=rays,
+            exponent=exponent,
+            dtype=dtype,
+            keep_tape=keep_tape,
         )
 
 

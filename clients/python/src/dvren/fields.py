@@ -1,4 +1,5 @@
-"""Fields: the volumes that the daemon keeps. `client.fields` lists, uploads, imports, downloads and deletes them."""
+"""Fields: the volumes that the daemon keeps. `client.fields` makes, lists, updates, downloads and deletes them, and
+reads their gradients."""
 
 from __future__ import annotations
 
@@ -7,11 +8,12 @@ import contextlib
 import dataclasses
 import datetime
 import hashlib
+import math
 import os
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, Callable
 
 import numpy as np
@@ -21,7 +23,7 @@ from . import _tensors as tensors
 from ._connection import Connection, Deadline
 from ._proto.dvren.v1 import common_pb2 as common
 from ._proto.dvren.v1 import field_service_pb2 as pb
-from .errors import AbortedError, DataLossError, DvrenError, InternalError, UnavailableError, invalid
+from .errors import AbortedError, DataLossError, DvrenError, InternalError, UnavailableError, invalid, mismatch
 
 try:
     import google_crc32c
@@ -31,12 +33,20 @@ except ImportError:  # optional: without it chunks travel without a checksum of 
 Progress = Callable[[int, int], None]
 
 _CHUNK_BYTES = 1 << 20
+_INLINE_BYTES = 3 << 20  # of new values in one message; the daemon takes 4 MiB with all that is around them
 _MAX_ATTEMPTS = 6  # connections tried without a byte gained in between
 _RETRY_DELAY_S = 0.2  # before the second attempt; doubles up to _RETRY_DELAY_MAX_S
 _RETRY_DELAY_MAX_S = 5.0
 
 _INTERPS = {"linear": pb.INTERP_LINEAR, "nearest": pb.INTERP_NEAREST}
 _BORDERS = {"zero": pb.BORDER_ZERO, "clamp": pb.BORDER_CLAMP}
+_ACTIVATIONS = {
+    "identity": pb.ACTIVATION_IDENTITY,
+    "softplus": pb.ACTIVATION_SOFTPLUS,
+    "exp": pb.ACTIVATION_EXP,
+    "trunc_exp": pb.ACTIVATION_TRUNC_EXP,
+}
+GRADIENT_DTYPES = {"f32": common.DTYPE_F32, "f64": common.DTYPE_F64}
 _KINDS = {"nanovdb": pb.FIELD_KIND_NANOVDB, "dense": pb.FIELD_KIND_DENSE}
 
 
@@ -50,6 +60,7 @@ class DenseGrid:
     local_to_world: npt.NDArray[np.float64]  # 3x4
     interp: str
     border: str
+    activation: str
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -109,6 +120,16 @@ class Field:
         )
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class FieldGradient:
+    """dL/d(field values): (nz, ny, nx, channels) of a dense grid; (leaves, 8, 8, 8), z, y, x, of a NanoVDB field."""
+
+    values: npt.NDArray[Any]
+    origins: npt.NDArray[np.int32] | None  # (leaves, 3) index coordinates x, y, z of each leaf's first voxel; NanoVDB
+    exponent: int  # quantum 2^exponent of its sums
+    field_version: int
+
+
 class Fields:
     """`client.fields`. Wherever a name is taken, "fields/{id}" or a display name will do."""
 
@@ -144,11 +165,14 @@ class Fields:
         interp: str = "linear",
         border: str = "zero",
         progress: Progress | None = None,
+        activation: str = "identity",
     ) -> Field:
         """Makes a dense field of float32 or float16 values (nz, ny, nx) or (nz, ny, nx, channels), C order.
 
         Channels: 1 = sigma; 4 = r, g, b, sigma; 13, 28, 49 = spherical harmonics of r, then g, then b, then sigma.
         box: x0, y0, z0, x1, y1, z1 or its two corners, by default the unit cube. `progress` is told bytes, done of all.
+        activation: density from the interpolated sigma values: "identity", "softplus", "exp" or "trunc_exp", the exp
+        whose derivative does not grow beyond exp(15). All but identity take any finite value.
         """
         array = np.asarray(array)
         dtype = array.dtype.newbyteorder("<")
@@ -159,7 +183,7 @@ class Fields:
         if array.ndim != 4 or 0 in array.shape:
             raise invalid("array.shape", array.shape, "must be (nz, ny, nx) or (nz, ny, nx, channels), none of them 0")
         array = np.ascontiguousarray(array, dtype)
-        grid = _dense_spec(box, local_to_world, interp, border)
+        grid = _dense_spec(box, local_to_world, interp, border, activation)
         grid.shape.extend(array.shape)
         grid.dtype = tensors.dtype_enum(dtype)
         data = array.data.cast("B")
@@ -168,7 +192,7 @@ class Fields:
             total_bytes=len(data),
             options=pb.ImportOptions(format=pb.FILE_FORMAT_RAW, dense_grid=grid),
         )
-        return self._upload(header, lambda offset, size: bytes(data[offset : offset + size]), progress)
+        return self._make(header, lambda offset, size: bytes(data[offset : offset + size]), progress)
 
     def import_file(
         self,
@@ -183,22 +207,24 @@ class Fields:
         border: str = "zero",
         convert_level_set: bool = False,
         progress: Progress | None = None,
+        activation: str = "identity",
     ) -> Field:
         """Makes a field of a .vdb, .nvdb, .npy or .npz file of this machine, which is streamed to the daemon.
 
         grid: which one of the file, by default "density" or the only one. kind: "nanovdb" or "dense", by default the
-        former for .vdb and .nvdb. box, local_to_world, interp and border are for arrays, as in upload().
+        former for .vdb and .nvdb. box, local_to_world, interp, border and activation are for arrays, as in upload().
         on_server: `path` is on the daemon's machine instead, below one of its allow-listed roots.
         """
         path = os.fspath(path)
         options = pb.ImportOptions(grid=grid or "", convert_level_set=convert_level_set)
         if kind is not None:
             options.kind = tensors.enum_value("kind", kind, _KINDS)
-        spec = _dense_spec(box, local_to_world, interp, border)
+        spec = _dense_spec(box, local_to_world, interp, border, activation)
         if os.path.splitext(path)[1].lower() in (".npy", ".npz"):
             options.dense_grid.CopyFrom(spec)
-        elif box is not None or local_to_world is not None or interp != "linear" or border != "zero":
-            raise invalid("path", path, "box, local_to_world, interp and border are for .npy and .npz; leave them out")
+        elif spec != _dense_spec(None, None, "linear", "zero", "identity"):
+            names = "box, local_to_world, interp, border and activation"
+            raise invalid("path", path, f"{names} are for .npy and .npz; leave them out")
         if on_server:
             request = pb.ImportFieldRequest(display_name=name, path=path, options=options, request_id=_new_request_id())
             return Field._from_message(self._connection.unary("FieldService/ImportField", request, pb.Field))
@@ -206,7 +232,78 @@ class Fields:
         header = pb.UploadHeader(display_name=name, source=os.path.basename(path), options=options)
         with open(path, "rb") as file:
             header.total_bytes = os.fstat(file.fileno()).st_size
-            return self._upload(header, _FileReader(file), progress)
+            return self._make(header, _FileReader(file), progress)
+
+    def update(self, name: str | Field, array: npt.NDArray[Any], expected_version: int | None = None) -> Field:
+        """New values for a dense field, of its shape and dtype: the version grows. Gives the field as it is now.
+
+        AbortedError where expected_version (None: any) is not the current one. A single channel may be left out of the
+        shape, as in upload().
+        """
+        field = name if isinstance(name, Field) else self.get(name)
+        if field.dense_grid is None:
+            raise invalid("name", field.display_name, f"must be a dense_grid; {field.type} fields take no new values")
+        grid = field.dense_grid
+        array = np.asarray(array)
+        if array.dtype.newbyteorder("<") != grid.dtype:
+            raise invalid("array.dtype", array.dtype, f"must be {grid.dtype.name}, as the field stores")
+        if (*array.shape, 1) == grid.shape:
+            array = array[..., np.newaxis]
+        if array.shape != grid.shape:
+            raise invalid("array.shape", array.shape, f"must be {grid.shape}, as the field's")
+        data = np.ascontiguousarray(array, grid.dtype).data.cast("B")
+        request = pb.UpdateFieldRequest(
+            name=field.name, expected_version=expected_version or 0, request_id=_new_request_id()
+        )
+        retry = _Retry(self._connection.deadline())
+        if len(data) <= _INLINE_BYTES:
+            request.payload.inline = bytes(data)
+        else:
+            header = pb.UploadHeader(total_bytes=len(data), keep_only=True)
+            kept = self._upload(header, lambda offset, size: bytes(data[offset : offset + size]), None, retry.deadline)
+            request.payload.upload = kept.upload.name
+        while True:
+            try:
+                # The same id in every attempt: should only the answer be lost, the daemon gives the field again.
+                message = self._connection.unary("FieldService/UpdateField", request, pb.Field, retry.deadline)
+                return Field._from_message(message)
+            except UnavailableError as error:
+                retry.again(error)
+
+    def zero_gradients(self, name: str | Field, exponent: int | None = None) -> None:
+        """Sets the field's gradient, to which backward(accumulate=True) adds, to zero, and makes it if there is none.
+
+        exponent: of the quantum 2^exponent of its sums, -100 to 60; by default the next backward chooses it.
+        """
+        request = pb.ZeroGradientsRequest(name=_name(name))
+        if exponent is not None:
+            request.exponent = exponent
+        self._connection.unary("FieldService/ZeroGradients", request, pb.ZeroGradientsResponse)
+
+    def gradient(self, name: str | Field, dtype: str = "f32") -> FieldGradient:
+        """The sum of what backward(accumulate=True) has added since zero_gradients(), as "f32" or "f64".
+
+        FailedPreconditionError where nothing was added yet. It lives in the daemon's memory: a restart forgets it.
+        """
+        request = pb.DownloadFieldRequest(
+            name=_name(name),
+            content=pb.FIELD_CONTENT_GRADIENT,
+            dtype=tensors.enum_value("dtype", dtype, GRADIENT_DTYPES),
+        )
+        gradient: pb.GradientDescription | None = None
+        version = 0
+        data = bytearray()
+        messages = self._connection.receive("FieldService/DownloadField", request, pb.DownloadFieldResponse)
+        with contextlib.closing(messages):  # type: ignore[type-var]
+            for message in messages:
+                if message.HasField("gradient"):
+                    gradient, version = message.gradient, message.field.version
+                if message.HasField("chunk"):
+                    append_chunk(data, message.chunk, "download again")
+        if gradient is None:
+            raise mismatch(f"DownloadField {_name(name)}: the daemon did not describe the gradient")
+        values, origins = split_gradient(data, gradient.dtype, gradient.shape, gradient.origins_bytes)
+        return FieldGradient(values, origins, gradient.exponent, version)
 
     def download(self, name: str, progress: Progress | None = None) -> npt.NDArray[Any] | bytes:
         """The values (nz, ny, nx, channels) of a dense field, or the grid buffer of a NanoVDB field.
@@ -228,7 +325,7 @@ class Fields:
                         if message.HasField("field"):
                             field = _same_version(field, Field._from_message(message.field))
                         if message.HasField("chunk"):
-                            _append(data, message.chunk)
+                            append_chunk(data, message.chunk, "download again")
                             if progress is not None and field is not None:
                                 progress(len(data), field.payload_bytes)
                 break
@@ -245,25 +342,34 @@ class Fields:
             return bytes(data)
         return np.frombuffer(data, field.dense_grid.dtype).reshape(field.dense_grid.shape)
 
-    def _upload(self, header: pb.UploadHeader, read: Callable[[int, int], bytes], progress: Progress | None) -> Field:
+    def _make(self, header: pb.UploadHeader, read: Callable[[int, int], bytes], progress: Progress | None) -> Field:
         if not header.display_name:
             raise invalid("name", repr(header.display_name), "must name the new field")
+        response = self._upload(header, read, progress, self._connection.deadline())
+        if not response.HasField("field"):
+            raise InternalError("UploadField: the daemon named no field at the end; its log says more")
+        return Field._from_message(response.field)
+
+    def _upload(
+        self,
+        header: pb.UploadHeader,
+        read: Callable[[int, int], bytes],
+        progress: Progress | None,
+        deadline: Deadline,
+    ) -> pb.UploadFieldResponse:
         # The same id in every attempt: it names the upload, and should only the answer be lost, the daemon gives the
         # field that it made.
         header.request_id = _new_request_id()
-        retry = _Retry(self._connection.deadline())
+        retry = _Retry(deadline)
         may_pass: tuple[type[DvrenError], ...] = (UnavailableError, DataLossError)  # the latter: damaged on its way
         offset = 0
         while True:
             failures: list[BaseException] = []  # of reading or of `progress`, which run on a thread of gRPC's
             requests = _upload_requests(header, read, offset, progress, failures)
             try:
-                response = self._connection.send(
+                return self._connection.send(
                     "FieldService/UploadField", requests, pb.UploadFieldResponse, retry.deadline
                 )
-                if not response.HasField("field"):
-                    raise InternalError("UploadField: the daemon named no field at the end; its log says more")
-                return Field._from_message(response.field)
             except DvrenError as lost:
                 if failures:
                     raise failures[0] from None
@@ -361,12 +467,26 @@ class _FileReader:
         return data
 
 
-def _append(data: bytearray, chunk: common.Chunk) -> None:
+def append_chunk(data: bytearray, chunk: common.Chunk, remedy: str) -> None:
     if chunk.offset != len(data):
-        raise DataLossError(f"chunk.offset = {chunk.offset}: {len(data)} was due; download again")
+        raise DataLossError(f"chunk.offset = {chunk.offset}: {len(data)} was due; {remedy}")
     if google_crc32c is not None and chunk.HasField("crc32c") and google_crc32c.value(chunk.data) != chunk.crc32c:
-        raise DataLossError(f"chunk at {chunk.offset}: its CRC32C does not fit; download again")
+        raise DataLossError(f"chunk at {chunk.offset}: its CRC32C does not fit; {remedy}")
     data += chunk.data
+
+
+def split_gradient(
+    data: bytearray, dtype_enum: int, shape: Sequence[int], origins_bytes: int
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.int32] | None]:
+    """Values and leaf origins of a gradient's bytes: the latter come first."""
+    dtype, shape = tensors.dtype_of(dtype_enum), tensors.shape_of(shape)
+    leaves = origins_bytes // 12
+    if len(data) != origins_bytes + math.prod(shape) * dtype.itemsize or origins_bytes not in (0, 12 * shape[0]):
+        raise DataLossError(f"gradient: {len(data)} bytes came for shape {shape} of {dtype}; ask for it again")
+    values = np.frombuffer(data, dtype, offset=origins_bytes).reshape(shape)
+    if not leaves:
+        return values, None
+    return values, np.frombuffer(data, "<i4", count=3 * leaves).reshape(leaves, 3)
 
 
 def _same_version(before: Field | None, now: Field) -> Field:
@@ -381,11 +501,17 @@ def _new_request_id() -> str:
     return uuid.uuid4().hex
 
 
+def _name(field: str | Field) -> str:
+    return field.name if isinstance(field, Field) else field
+
+
 def _dense_spec(
-    box: npt.ArrayLike | None, local_to_world: npt.ArrayLike | None, interp: str, border: str
+    box: npt.ArrayLike | None, local_to_world: npt.ArrayLike | None, interp: str, border: str, activation: str
 ) -> pb.DenseGridSpec:
     spec = pb.DenseGridSpec(
-        interp=tensors.enum_value("interp", interp, _INTERPS), border=tensors.enum_value("border", border, _BORDERS)
+        interp=tensors.enum_value("interp", interp, _INTERPS),
+        border=tensors.enum_value("border", border, _BORDERS),
+        activation=tensors.enum_value("activation", activation, _ACTIVATIONS),
     )
     if box is not None:
         spec.box.CopyFrom(tensors.to_box("box", box))
@@ -403,6 +529,7 @@ def _dense_grid(spec: pb.DenseGridSpec) -> DenseGrid:
         local_to_world=np.eye(3, 4) if affine is None else affine,
         interp="nearest" if spec.interp == pb.INTERP_NEAREST else "linear",
         border="clamp" if spec.border == pb.BORDER_CLAMP else "zero",
+        activation=tensors.enum_name(spec.activation or pb.ACTIVATION_IDENTITY, _ACTIVATIONS),
     )
 
 

@@ -1,4 +1,4 @@
-"""Renders: from keyword arguments to requests, and from tiles back to arrays."""
+"""Renders: from keyword arguments to requests, and from tiles back to arrays. gradients.py uses both ways, too."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SAMPLINGS = {"fixed": scene.SAMPLING_MODE_FIXED, "stratified": scene.SAMPLING_M
 _PRECISIONS = {"f32": common.PRECISION_F32, "f64": common.PRECISION_F64}
 _DEFAULT_EDGE = 1024  # of the daemon's default camera, too
 # 64 Ki rays of f32 are 2.6 MB with everything given; of f64, half as many fit the daemon's 4 MiB.
-_RAYS_PER_REQUEST = {"f32": 1 << 16, "f64": 1 << 15}
+RAYS_PER_REQUEST = {common.PRECISION_F32: 1 << 16, common.PRECISION_F64: 1 << 15}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,42 +112,25 @@ class RenderResult(Mapping[str, npt.NDArray[Any]]):
 
 
 def render(
-    connection: Connection,
-    field: str | Field,
-    camera: CameraLike | None = None,
-    orbit: Sequence[float] | None = None,
-    width: int | None = None,
-    height: int | None = None,
-    fov_deg: float | None = None,
-    aov: str | Sequence[str] = ("rgb",),
-    roi: Sequence[int] | None = None,
-    precision: str = "f32",
-    device: str = "",
-    tile: int = 0,
-    progress: Progress | None = None,
-    **scene_and_sampling: Any,
+    connection: Connection, field: str | Field, progress: Progress | None = None, **options: Any
 ) -> RenderResult:
     """client.render: see there."""
-    request = pb.RenderRequest(
-        scene=_scene(field, scene_and_sampling),
-        sampling=_sampling(scene_and_sampling),
-        aovs=_aovs(aov),
-        precision=tensors.enum_value("precision", precision, _PRECISIONS),
-        device=device,
-        tile=tile,
-    )
-    view = _camera(connection, field, camera, orbit, width, height, fov_deg)
-    if view is not None:
-        request.camera.CopyFrom(view._to_message())
-    if roi is not None:
-        request.roi.CopyFrom(_roi(roi))
-
-    image = _Assembler(request.aovs, np.dtype(np.float64 if precision == "f64" else np.float32), progress)
+    request = image_request(connection, field, **options)
+    image = Assembler("Render", request.aovs, request.precision, progress)
     messages = connection.receive("RenderService/Render", request, pb.RenderResponse)
     with contextlib.closing(messages):  # type: ignore[type-var]
         for message in messages:
             image.take(message)
-    return image.finish()
+    arrays, header, summary = image.finish()
+    return RenderResult(
+        arrays,
+        RenderStats._sum([summary.stats]),
+        summary.warnings,
+        header.request_id,
+        camera_of(header),
+        summary.field_version,
+        header.device,
+    )
 
 
 def render_rays(
@@ -158,28 +141,17 @@ def render_rays(
     t_near: npt.ArrayLike | None = None,
     t_far: npt.ArrayLike | None = None,
     ids: npt.ArrayLike | None = None,
-    aov: str | Sequence[str] = ("rgb",),
-    precision: str = "f32",
-    device: str = "",
-    **scene_and_sampling: Any,
+    **options: Any,
 ) -> RenderResult:
     """client.render_rays: see there."""
-    request = pb.RenderRaysRequest(
-        scene=_scene(field, scene_and_sampling),
-        sampling=_sampling(scene_and_sampling),
-        aovs=_aovs(aov),
-        precision=tensors.enum_value("precision", precision, _PRECISIONS),
-        device=device,
-    )
-    given = _rays(origins, directions, t_near, t_far, ids, np.dtype(np.float64 if precision == "f64" else np.float32))
-    count, step = len(given["origins"]), _RAYS_PER_REQUEST[precision]
+    request = rays_request(field, **options)
+    given = rays_arrays(origins, directions, t_near, t_far, ids, request.precision)
+    count, step = len(given["origins"]), RAYS_PER_REQUEST[request.precision]
     deadline = connection.deadline()
     responses: list[pb.RenderRaysResponse] = []
     for first in range(0, count, step):
         part = slice(first, min(first + step, count))
-        request.rays.Clear()
-        for name, values in given.items():
-            getattr(request.rays, name).CopyFrom(tensors.to_tensor(values[part]))
+        put_rays(request, {name: values[part] for name, values in given.items()})
         if ids is None and first > 0:
             # A ray's key is its index in the whole, so that the split changes no stratified sample.
             request.rays.ids.CopyFrom(tensors.to_tensor(np.arange(part.start, part.stop, dtype=np.int64)))
@@ -195,19 +167,78 @@ def render_rays(
     return RenderResult(arrays, stats, list(warnings), responses[-1].request_id)
 
 
-class _Assembler:
-    """Puts tiles into arrays as they arrive, in any order."""
+def image_request(
+    connection: Connection,
+    field: str | Field,
+    camera: CameraLike | None = None,
+    orbit: Sequence[float] | None = None,
+    width: int | None = None,
+    height: int | None = None,
+    fov_deg: float | None = None,
+    aov: str | Sequence[str] = ("rgb",),
+    roi: Sequence[int] | None = None,
+    precision: str = "f32",
+    device: str = "",
+    tile: int = 0,
+    **scene_and_sampling: Any,
+) -> pb.RenderRequest:
+    request = pb.RenderRequest(
+        scene=_scene(field, scene_and_sampling),
+        sampling=_sampling(scene_and_sampling),
+        aovs=_aovs(aov),
+        precision=tensors.enum_value("precision", precision, _PRECISIONS),
+        device=device,
+        tile=tile,
+    )
+    view = _camera(connection, field, camera, orbit, width, height, fov_deg)
+    if view is not None:
+        request.camera.CopyFrom(view._to_message())
+    if roi is not None:
+        request.roi.CopyFrom(_roi(roi))
+    return request
 
-    def __init__(self, aovs: Sequence[int], dtype: np.dtype[Any], progress: Progress | None) -> None:
+
+def rays_request(
+    field: str | Field,
+    aov: str | Sequence[str] = ("rgb",),
+    precision: str = "f32",
+    device: str = "",
+    **scene_and_sampling: Any,
+) -> pb.RenderRaysRequest:
+    """All but the rays."""
+    return pb.RenderRaysRequest(
+        scene=_scene(field, scene_and_sampling),
+        sampling=_sampling(scene_and_sampling),
+        aovs=_aovs(aov),
+        precision=tensors.enum_value("precision", precision, _PRECISIONS),
+        device=device,
+    )
+
+
+def put_rays(request: pb.RenderRaysRequest, rays: Mapping[str, npt.NDArray[Any]]) -> None:
+    request.rays.Clear()
+    for name, values in rays.items():
+        getattr(request.rays, name).CopyFrom(tensors.to_tensor(values))
+
+
+def camera_of(header: pb.RenderHeader) -> Camera | None:
+    return Camera._from_message(header.camera) if header.HasField("camera") else None
+
+
+class Assembler:
+    """Puts the tiles of a Render or a Forward into arrays as they arrive, in any order."""
+
+    def __init__(self, rpc: str, aovs: Sequence[int], precision: int, progress: Progress | None) -> None:
+        self._rpc = rpc
         self._names = _names(aovs)
-        self._dtype = dtype
+        self._dtype = dtype_of_precision(precision)
         self._progress = progress
         self._header: pb.RenderHeader | None = None
-        self._summary: pb.RenderSummary | None = None
+        self._summary: Any = None
         self._arrays: dict[str, npt.NDArray[Any]] = {}
         self._done = self._total = 0
 
-    def take(self, message: pb.RenderResponse) -> None:
+    def take(self, message: pb.RenderResponse | pb.ForwardResponse) -> None:
         part = message.WhichOneof("part")
         if part == "header":
             self._begin(message.header)
@@ -216,19 +247,12 @@ class _Assembler:
         elif part == "summary":
             self._summary = message.summary
 
-    def finish(self) -> RenderResult:
-        header, summary = self._header, self._summary
-        if header is None or summary is None or self._done != self._total:
-            raise DataLossError(f"Render: the stream ended after {self._done} of {self._total} pixels; render again")
-        return RenderResult(
-            self._arrays,
-            RenderStats._sum([summary.stats]),
-            summary.warnings,
-            header.request_id,
-            Camera._from_message(header.camera) if header.HasField("camera") else None,
-            summary.field_version,
-            header.device,
-        )
+    def finish(self) -> tuple[dict[str, npt.NDArray[Any]], pb.RenderHeader, Any]:
+        """Arrays, header and summary of the stream."""
+        if self._header is None or self._summary is None or self._done != self._total:
+            came = f"{self._done} of {self._total} pixels"
+            raise DataLossError(f"{self._rpc}: the stream ended after {came}; render again")
+        return self._arrays, self._header, self._summary
 
     def _begin(self, header: pb.RenderHeader) -> None:
         self._header = header
@@ -238,14 +262,14 @@ class _Assembler:
 
     def _add(self, tile: pb.RenderTile) -> None:
         if self._header is None:
-            raise mismatch("Render: a tile came before the header")
+            raise mismatch(f"{self._rpc}: a tile came before the header")
         x, y = tile.roi.x - self._header.roi.x, tile.roi.y - self._header.roi.y
         for name, whole in self._arrays.items():
             values = _image(tile.images, name)
             if min(x, y) < 0 or y + tile.roi.height > whole.shape[0] or x + tile.roi.width > whole.shape[1]:
-                raise mismatch("Render: a tile lies outside the image")
+                raise mismatch(f"{self._rpc}: a tile lies outside the image")
             if values.shape[:2] != (tile.roi.height, tile.roi.width) or values.dtype != whole.dtype:
-                raise mismatch(f"Render: a tile of {name} is {values.dtype} {values.shape}")
+                raise mismatch(f"{self._rpc}: a tile of {name} is {values.dtype} {values.shape}")
             whole[y : y + tile.roi.height, x : x + tile.roi.width] = values
         self._done += tile.roi.width * tile.roi.height
         if self._progress is not None:
@@ -351,14 +375,20 @@ def _roi(roi: Sequence[int]) -> common.Roi:
     return common.Roi(x=x, y=y, width=width, height=height)
 
 
-def _rays(
+def dtype_of_precision(precision: int) -> np.dtype[Any]:
+    return np.dtype(np.float64 if precision == common.PRECISION_F64 else np.float32)
+
+
+def rays_arrays(
     origins: npt.ArrayLike,
     directions: npt.ArrayLike,
     t_near: npt.ArrayLike | None,
     t_far: npt.ArrayLike | None,
     ids: npt.ArrayLike | None,
-    dtype: np.dtype[Any],
+    precision: int,
 ) -> dict[str, npt.NDArray[Any]]:
+    """Checked, and converted to what `precision` takes."""
+    dtype = dtype_of_precision(precision)
     rays = {"origins": np.asarray(origins, dtype), "directions": np.asarray(directions, dtype)}
     count = len(rays["origins"]) if rays["origins"].ndim else 0
     for name, values in rays.items():
