@@ -185,6 +185,7 @@ hp_status BuildDenseGrid(hp_stream* stream, const hp_grid_desc& desc, hp_field**
   view.sh_degree = channels == 13 ? 1 : channels == 28 ? 2 : channels == 49 ? 3 : 0;
   view.nearest = desc.interp == HP_INTERP_NEAREST;
   view.activation = desc.activation;
+  view.plain_color = channels == 4 && desc.activation == HP_ACTIVATION_IDENTITY;
   view.bricks_x = static_cast<int32_t>((nx + 7) / 8);
   view.bricks_y = static_cast<int32_t>((ny + 7) / 8);
   field->gradient_layout = std::make_shared<DenseGradientLayout>(nz, ny, nx, channels, channel_stride);

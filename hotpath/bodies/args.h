@@ -61,6 +61,7 @@ struct ColorArgs {
 struct RaysArgs {
   View origins, directions, t_near, t_far, ids;  // ids.data may be null: the index
   int64_t count = 0;
+  const uint32_t* order = nullptr;  // in which rays are taken, a permutation; null: as they come. Changes no bits.
 };
 
 struct ImageArgs {

@@ -54,6 +54,17 @@ struct field_dense_grid {
   }
 
   HP_FN Sample sample_at(const Place& p) const {
+    // The usual grid in one branch: this loop is short.
+    if (v.plain_color) {
+      F out[4];
+      channels4(p, 0, 4, p.fx, p.fy, p.fz, out);
+      return {out[3] * splat(color.sigma_scale), out[0], out[1], out[2], out[3], out[3]};
+    }
+    return sample_other(p);
+  }
+  HP_FN Sample sample(F x, F y, F z) const { return sample_at(locate(x, y, z)); }
+
+  HP_FN Sample sample_other(const Place& p) const {
     Sample s;
     if (v.channels == 4) {
       F out[4];
@@ -73,7 +84,6 @@ struct field_dense_grid {
     s.sigma = s.density * splat(color.sigma_scale);
     return s;
   }
-  HP_FN Sample sample(F x, F y, F z) const { return sample_at(locate(x, y, z)); }
 
   // What a ray's adjoint gathers besides FieldTotals.
   struct Totals {

@@ -16,6 +16,7 @@ struct DenseGridView {
   int32_t sh_degree;         // 0 without spherical harmonics
   int32_t nearest;
   int32_t activation;          // hp_activation of sigma
+  int32_t plain_color;         // 1: four channels, activation the identity
   int32_t bricks_x, bricks_y;  // of 8^3 cells: how gradients are laid out
 };
 

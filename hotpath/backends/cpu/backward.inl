@@ -60,13 +60,13 @@ static void add_camera(GradientSink& sink, const CameraAdjoint& d, F d_t_near, F
   sink.add(HP_SUM_T_FAR, d_t_far, live);
 }
 
-// Writes dL/d(rays) of rays first … first + count - 1.
-static void write_ray_gradients(const GradientArgs& g, const RayAdjoint& d, Real unscale, int64_t first, int count) {
+// Writes dL/d(rays) of the packet's rays.
+static void write_ray_gradients(const GradientArgs& g, const RayAdjoint& d, Real unscale, const int64_t* ray, int count) {
   auto write = [&](const View& view, F value, int64_t channel) {
     if (!view.data) return;
     Real lanes[kWidth];
     store_lanes(value * splat(unscale), lanes);
-    for (int i = 0; i < count; ++i) real_data(view)[(first + i) * view.stride0 + channel * view.stride1] = lanes[i];
+    for (int i = 0; i < count; ++i) real_data(view)[ray[i] * view.stride0 + channel * view.stride1] = lanes[i];
   };
   write(g.d_origins, d.ox, 0);
   write(g.d_origins, d.oy, 1);
@@ -136,7 +136,7 @@ static void backward(const Job& job, int64_t item, Counters& counters) {
       counters.value[HP_COUNTER_RAYS] += pixels[i].count;
       if constexpr (kPlace) {
         if (given) {
-          write_ray_gradients(job.gradients, d_ray, Real(1) / sink.scale(), pixels[i].out_x[0], pixels[i].count);
+          write_ray_gradients(job.gradients, d_ray, Real(1) / sink.scale(), pixels[i].out_x, pixels[i].count);
         } else if (job.gradients.wanted & HP_WANT_CAMERA) {
           Real x[kWidth], y[kWidth];
           for (int j = 0; j < kWidth; ++j) {
@@ -249,7 +249,9 @@ static void sample_backward(const Job& job, int64_t item, Counters& counters) {
     }
     RayAdjoint d_ray;
     finish_ray_adjoint<true>(job, grid, field, ray, march, totals, sink, d_ray);
-    write_ray_gradients(g, d_ray, Real(1) / sink.scale(), first, count);
+    int64_t indices[kWidth];
+    for (int i = 0; i < count; ++i) indices[i] = first + i;
+    write_ray_gradients(g, d_ray, Real(1) / sink.scale(), indices, count);
     counters.value[HP_COUNTER_RAYS] += count;
   }
 }

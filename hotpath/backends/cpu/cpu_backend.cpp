@@ -21,6 +21,7 @@
 #include "abi/gradient_layout.h"
 #include "backends/cpu/gradient_store.h"
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/ray_order.h"
 #include "backends/cpu/thread_pool.h"
 
 namespace hp {
@@ -117,8 +118,16 @@ class CpuBackend final : public Backend {
     return HP_STATUS_OK;
   }
 
-  hp_status Launch(void*, Op op, hp_precision precision, const Job& job, int64_t* counters) override {
+  hp_status Launch(void*, Op op, hp_precision precision, const Job& given, int64_t* counters) override {
     const KernelTable& table = Table(precision);
+    Job job = given;
+    std::vector<uint32_t> order;
+    if ((op == Op::kFused || op == Op::kBackward) && job.rays.count >= kFewestOrderedRays) {
+      std::vector<uint64_t> keys(static_cast<size_t>(job.rays.count));
+      pool_.Run(RayItems(job.rays.count), [&](int, int64_t item) { table.ray_keys(job, item, keys.data()); });
+      order = OrderRays(std::move(keys));
+      job.rays.order = order.data();
+    }
     const bool half = job.field.half_storage != 0;
     Kernel kernel = nullptr;
     int64_t items = 0;

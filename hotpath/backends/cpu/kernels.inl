@@ -40,11 +40,16 @@ static RayPacket pixel_rays(const Camera& camera, int full_width, const PacketPi
   return ray;
 }
 
+// The ray that comes at place `i`.
+static int64_t ray_at(const RaysArgs& rays, int64_t i) {
+  return rays.order ? static_cast<int64_t>(rays.order[i]) : i;
+}
+
 static RayPacket given_rays(const RaysArgs& rays, int64_t first, int count) {
   Real o[3][kWidth], d[3][kWidth], near_[kWidth], far_[kWidth];
   int32_t low[kWidth], high[kWidth];
   for (int i = 0; i < kWidth; ++i) {
-    const int64_t j = first + (i < count ? i : 0);
+    const int64_t j = ray_at(rays, first + (i < count ? i : 0));
     for (int c = 0; c < 3; ++c) {
       o[c][i] = real_data(rays.origins)[j * rays.origins.stride0 + c * rays.origins.stride1];
       d[c][i] = real_data(rays.directions)[j * rays.directions.stride0 + c * rays.directions.stride1];
@@ -149,7 +154,7 @@ static void for_ray_groups(const Job& job, int64_t item, Counters* counters, Run
         PacketPixels& px = pixels[packets];
         px.count = static_cast<int>(end - first < kWidth ? end - first : kWidth);
         for (int i = 0; i < px.count; ++i) {
-          px.out_x[i] = first + i;
+          px.out_x[i] = ray_at(job.rays, first + i);
           px.out_y[i] = 0;
         }
         rays[packets] = given_rays(job.rays, first, px.count);
@@ -284,6 +289,37 @@ static void sample(const Job& job, int64_t item, Counters& counters) {
     counters.value[HP_COUNTER_TRUNCATED] += count_of(march.truncated);
   }
   counters.value[HP_COUNTER_RAYS] += end - item * kRaysPerItem;
+}
+
+// Keys by which rays that see the same voxels sort together: where a ray enters and leaves the field, ten bits per
+// coordinate, interleaved (Morton order in six dimensions).
+static void ray_keys(const Job& job, int64_t item, uint64_t* keys) {
+  const Grid grid(job.field);
+  const Lattice lattice(job.plan);
+  const int64_t end = (item + 1) * kRaysPerItem < job.rays.count ? (item + 1) * kRaysPerItem : job.rays.count;
+  for (int64_t first = item * kRaysPerItem; first < end; first += kWidth) {
+    const int count = static_cast<int>(end - first < kWidth ? end - first : kWidth);
+    const March s = start_march(grid, lattice, given_rays(job.rays, first, count));
+    int32_t at[6][kWidth];
+    auto place = [&](int which, F t, F p, F g, int axis) {
+      const F extent = splat(grid.hi[axis] - grid.lo[axis]);
+      const F unit = (madd(t, g, p) - splat(grid.lo[axis])) / extent;
+      store_lanes(to_int(min_of(max_of(unit * splat(1024), splat(0)), splat(1023))), at[which]);
+    };
+    const F ends[2] = {s.t0, s.t1};
+    for (int e = 0; e < 2; ++e) {
+      place(3 * e, ends[e], s.px, s.gx, 0);
+      place(3 * e + 1, ends[e], s.py, s.gy, 1);
+      place(3 * e + 2, ends[e], s.pz, s.gz, 2);
+    }
+    for (int i = 0; i < count; ++i) {
+      uint64_t key = 0;
+      for (int bit = 9; bit >= 0; --bit) {
+        for (const auto& lanes : at) key = key << 1 | (static_cast<uint32_t>(lanes[i]) >> bit & 1);
+      }
+      keys[first + i] = key;
+    }
+  }
 }
 
 static int64_t max_count(const Job& job) {
@@ -445,6 +481,7 @@ static cpu::KernelTable make_table(const char* name) {
   t.integrate = integrate;
   t.compose = compose_rays;
   t.max_count = max_count;
+  t.ray_keys = ray_keys;
   t.diff = diff;
   t.ray_backward = ray_backward;
 #define HP_FIELD(index, field)                                        \
