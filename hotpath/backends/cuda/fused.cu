@@ -57,6 +57,11 @@ __global__ void fused_kernel(const __grid_constant__ Job job, unsigned long long
   if (job.image.transmittance.data) *real_at(job.image.transmittance, y, x, 0) = pixel.transmittance;
   if (job.image.depth.data) *real_at(job.image.depth, y, x, 0) = pixel.depth;
   if (job.image.hit.data) *real_at(job.image.hit, y, x, 0) = pixel.hit;
+  if (job.image.radiance.data) {
+    *real_at(job.image.radiance, y, x, 0) = pixel.radiance_r;
+    *real_at(job.image.radiance, y, x, 1) = pixel.radiance_g;
+    *real_at(job.image.radiance, y, x, 2) = pixel.radiance_b;
+  }
   count(counters, HP_COUNTER_RAYS, 1);
   count(counters, HP_COUNTER_SAMPLES, counts.samples);
   count(counters, HP_COUNTER_EARLY_STOPPED, counts.early_stopped);
