@@ -67,11 +67,10 @@ FieldExample Dense(const std::string& name, std::uint64_t seed, std::array<std::
   if (!half) example.values = grid->values;
   example.with_values = [grid](const HpContext& context, const std::vector<float>& values) {
     DenseGrid other = *grid;
-    for (std::size_t i = 0; i < other.halves.size(); ++i) other.halves[i] = NearestHalf(values[i]);
-    if (other.halves.empty()) other.values = values;
+    other.halves.clear();
+    other.values = values;
     return MakeField(context, other);
   };
-  example.half = half;
   example.channels = static_cast<int>(channels);
   example.nonnegative = activation == HP_ACTIVATION_IDENTITY;
   example.nearest = interp == HP_INTERP_NEAREST;
@@ -143,7 +142,7 @@ std::vector<FieldExample> Examples_nanovdb() {
   SparseVolume cloud;  // dense in the middle
   for (int n = 0; n < 3000; ++n) {
     Index3 p;
-    for (auto& x : p) x = random.Below(9) + random.Below(9) + random.Below(9) - 12;
+    for (auto& x : p) x = 1 + random.Below(9) + random.Below(9) + random.Below(9);
     cloud.voxels[p] = static_cast<float>(random.Uniform(0, 1.5));
   }
   SparseVolume sparse;  // a few voxels far apart, on the bounds of blocks and nodes
@@ -154,6 +153,14 @@ std::vector<FieldExample> Examples_nanovdb() {
   }
   sparse.boxes.push_back({{16, 16, 16}, {31, 23, 23}, 0.3f});
   sparse.index_to_world = {{0.5, 0, 0, 3, 0, 0.25, 0, -1, 0, 0.02, 0.4, 2}};
+  SparseVolume compact;  // leaves with holes, a tile between them, and values that are stored but not active
+  for (int n = 0; n < 500; ++n) {
+    compact.voxels[{1 + random.Below(24), 1 + random.Below(20), 1 + random.Below(8)}] =
+        static_cast<float>(random.Uniform(0.2, 3));
+  }
+  compact.boxes.push_back({{8, 8, 8}, {15, 15, 15}, 0.7f});
+  compact.inactive[{3, 3, 3}] = 0.5f;
+  compact.index_to_world = {{0.5, 0, 0, 3, 0, 0.25, 0, -1, 0, 0.02, 0.4, 2}};
   SparseVolume foggy = cloud;  // nothing is empty
   foggy.background = 0.0625f;
   SparseVolume distant;  // nodes that are empty as a whole lie between
@@ -163,6 +170,7 @@ std::vector<FieldExample> Examples_nanovdb() {
   return {
       Sparse("cloud", cloud, 0.3, false, Identity()),
       Sparse("sparse, transfer function", sparse, 1, true, Identity()),
+      Sparse("leaves and a tile, transfer function", compact, 0.7, true, Identity()),
       Sparse("background, turned", foggy, 0.5, true, kTurned),
       Sparse("far apart", distant, 1, false, Identity()),
   };

@@ -21,8 +21,8 @@ struct FieldExample {
 
   // What gradients need to know.
   std::vector<float> values;                                                        // in the order of hp_gradient_read
-  std::function<HpField(const HpContext&, const std::vector<float>&)> with_values;  // the same field with other values
-  bool half = false;                                                                // values are stored as f16
+  // The same field with other values, stored as f32 whatever it stores itself.
+  std::function<HpField(const HpContext&, const std::vector<float>&)> with_values;
   int channels = 1;         // per voxel; the last one is density. 1 for sparse fields
   bool nonnegative = true;  // densities may not be negative
   bool nearest = false;
