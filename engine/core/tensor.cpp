@@ -60,6 +60,26 @@ absl::Status Tensor::CopyToHost(Stream& stream, void* destination) const {
   return stream.Synchronize();
 }
 
+absl::Status Tensor::CopyRectToHost(Stream& stream, std::int64_t row, std::int64_t column, std::int64_t rows,
+                                    std::int64_t columns, void* destination) const {
+  if (shape_.size() < 2 || row < 0 || column < 0 || rows < 0 || columns < 0 || row > shape_[0] - rows ||
+      column > shape_[1] - columns) {
+    return InvalidField("rectangle", absl::StrCat(columns, " x ", rows, " at ", column, ", ", row),
+                        "must lie within the tensor's first two dimensions");
+  }
+  const std::size_t pixel = static_cast<std::size_t>(strides_[1]) * DTypeSize(dtype_);
+  const std::size_t from_pitch = static_cast<std::size_t>(strides_[0]) * DTypeSize(dtype_);
+  const std::size_t to_pitch = static_cast<std::size_t>(columns) * pixel;
+  if (rows == 0 || to_pitch == 0) return absl::OkStatus();
+  const std::byte* from =
+      data() + static_cast<std::size_t>(row) * from_pitch + static_cast<std::size_t>(column) * pixel;
+  auto* to = static_cast<std::byte*>(destination);
+  for (std::int64_t r = 0; r < rows; ++r, from += from_pitch, to += to_pitch) {
+    DVREN_RETURN_IF_ERROR(FromHp(hp_memory_copy(stream.hp(), to, from, to_pitch, HP_COPY_DEVICE_TO_HOST)));
+  }
+  return stream.Synchronize();
+}
+
 absl::Status Tensor::CopyFromHost(Stream& stream, const void* source) {
   if (bytes() == 0) return absl::OkStatus();
   DVREN_RETURN_IF_ERROR(FromHp(hp_memory_copy(stream.hp(), data(), source, bytes(), HP_COPY_HOST_TO_DEVICE)));

@@ -15,6 +15,10 @@ absl::Status ValidateModes(const io::DenseVolume& volume) {
   if (volume.border != io::Border::kZero && volume.border != io::Border::kClamp) {
     return InvalidField("field: border", static_cast<int>(volume.border), "must be zero (1) or clamp (2)");
   }
+  if (volume.activation > io::Activation::kTruncExp) {
+    return InvalidField("field: activation", static_cast<int>(volume.activation),
+                        "must be identity (0), softplus (1), exp (2) or trunc_exp (3)");
+  }
   return absl::OkStatus();
 }
 
@@ -42,6 +46,7 @@ absl::StatusOr<std::shared_ptr<Field>> DenseGridField::Create(Stream& stream, co
   std::copy_n(grid->local_to_world.m.begin(), 12, desc.local_to_world.m);
   desc.interp = static_cast<hp_interp>(grid->interp);
   desc.border = static_cast<hp_border>(grid->border);
+  desc.activation = static_cast<hp_activation>(grid->activation);
   hp_field* field = nullptr;
   DVREN_RETURN_IF_ERROR(FromHp(grid->shape[3] == 1 ? hp_field_create_grid_sigma(stream.hp(), &desc, &field)
                                                    : hp_field_create_grid_color(stream.hp(), &desc, &field)));

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "byte_reader.h"
 #include "half.h"
@@ -16,14 +17,14 @@ struct BadValues {
 
 // One pass over the values. `Load` gives value i as float.
 template <class Load>
-BadValues CountBad(std::uint64_t count, std::uint64_t channels, Load load) {
+BadValues CountBad(std::uint64_t count, std::uint64_t channels, float least_sigma, Load load) {
   BadValues bad;
   for (std::uint64_t i = 0; i < count; i += channels) {
     for (std::uint64_t c = 0; c + 1 < channels; ++c) {
       if (!std::isfinite(load(i + c)) && bad.color++ == 0) bad.first_color = i + c;
     }
     const float sigma = load(i + channels - 1);
-    if (!(sigma >= 0.0f && std::isfinite(sigma)) && bad.sigma++ == 0) bad.first_sigma = i + channels - 1;
+    if (!(sigma >= least_sigma && std::isfinite(sigma)) && bad.sigma++ == 0) bad.first_sigma = i + channels - 1;
   }
   return bad;
 }
@@ -92,13 +93,15 @@ absl::Status CheckDense(const DenseVolume& volume, absl::string_view name,
   DVREN_RETURN_IF_ERROR(CheckTransform(volume.local_to_world, absl::StrCat(name, ": local_to_world")));
 
   const std::uint64_t count = bytes / DTypeSize(volume.dtype), channels = static_cast<std::uint64_t>(volume.shape[3]);
+  const bool raw = volume.activation != Activation::kIdentity;  // of which an activation makes density
+  const float least_sigma = raw ? -std::numeric_limits<float>::infinity() : 0.0f;
   BadValues bad;
   if (volume.dtype == DType::kF32) {
     const auto* values = reinterpret_cast<const float*>(volume.values.data());
-    bad = CountBad(count, channels, [&](std::uint64_t i) { return values[i]; });
+    bad = CountBad(count, channels, least_sigma, [&](std::uint64_t i) { return values[i]; });
   } else {
     const auto* values = reinterpret_cast<const std::uint16_t*>(volume.values.data());
-    bad = CountBad(count, channels, [&](std::uint64_t i) { return HalfToFloat(values[i]); });
+    bad = CountBad(count, channels, least_sigma, [&](std::uint64_t i) { return HalfToFloat(values[i]); });
   }
   const auto index = [&](std::uint64_t value) {
     const std::uint64_t voxel = value / channels;
@@ -108,9 +111,9 @@ absl::Status CheckDense(const DenseVolume& volume, absl::string_view name,
                         first_index[2] + static_cast<std::int64_t>(voxel / nx / ny), ")");
   };
   if (bad.sigma > 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(name, ": density is negative, NaN or infinite in ", bad.sigma, " of ", count / channels,
-                     " voxels, first at (x, y, z) = ", index(bad.first_sigma), ": must be finite and >= 0"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        name, ": density is ", raw ? "" : "negative, ", "NaN or infinite in ", bad.sigma, " of ", count / channels,
+        " voxels, first at (x, y, z) = ", index(bad.first_sigma), ": must be finite", raw ? "" : " and >= 0"));
   }
   if (bad.color > 0) {
     return absl::InvalidArgumentError(absl::StrCat(name, ": colour is NaN or infinite in ", bad.color,

@@ -119,6 +119,9 @@ absl::StatusOr<Volume> RunWorker(const ResolvedRequest& r, const std::string& sc
                                    absl::StrCat(static_cast<std::uint64_t>(std::ceil(request.deadline_seconds)))};
   if (!request.grid.empty()) argv.insert(argv.end(), {"--grid", request.grid});
   if (request.convert_level_set) argv.push_back("--convert-level-set");
+  if (request.activation != Activation::kIdentity) {  // decides whether a negative density is one
+    argv.insert(argv.end(), {"--activation", std::string(ActivationName(request.activation))});
+  }
   DVREN_ASSIGN_OR_RETURN(const SubprocessResult run, RunSubprocess(argv, request.deadline_seconds, request.cancelled));
 
   if (run.exit_code == 1) {
@@ -156,6 +159,10 @@ absl::StatusOr<Volume> ImportVolume(const ImportRequest& request, const std::str
   if (r.format == FileFormat::kRaw) return ReadVolume(request);  // nothing to parse
   DVREN_ASSIGN_OR_RETURN(Volume volume, RunWorker(r, scratch_dir));
   if (auto* dense = std::get_if<DenseVolume>(&volume)) {
+    // By this it was checked what densities may be.
+    if (dense->activation != request.activation) {
+      return absl::InternalError(absl::StrCat(r.name, ": the parser answered with another activation than asked"));
+    }
     ApplyArrayOptions(request, dense);
     DVREN_RETURN_IF_ERROR(CheckBox(dense->box, absl::StrCat(r.name, ": box")));
     DVREN_RETURN_IF_ERROR(CheckTransform(dense->local_to_world, absl::StrCat(r.name, ": local_to_world")));

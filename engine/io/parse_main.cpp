@@ -34,7 +34,8 @@ namespace {
 
 constexpr char kUsage[] =
     "usage: dvren-parse --input FILE --format vdb|nvdb|npy|npz --kind nanovdb|dense --output FILE\n"
-    "                   [--name NAME] [--grid NAME] [--convert-level-set] [--max-bytes N] [--max-seconds N]\n"
+    "                   [--name NAME] [--grid NAME] [--convert-level-set] [--activation NAME] [--max-bytes N]\n"
+    "                   [--max-seconds N]\n"
     "Reads FILE, writes its volume's bytes to the output and describes them in one line of JSON.\n";
 
 struct Arguments {
@@ -66,6 +67,10 @@ bool Parse(int argc, char** argv, Arguments* a) {
       r.source_name = value;
     } else if (option == "--grid") {
       r.grid = value;
+    } else if (option == "--activation") {
+      const std::optional<Activation> activation = ActivationOfName(value);
+      if (!activation) return false;
+      r.activation = *activation;
     } else if (option == "--output") {
       a->output = value;
     } else if (option == "--max-bytes") {

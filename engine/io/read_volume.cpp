@@ -114,6 +114,10 @@ absl::StatusOr<ResolvedRequest> Resolve(const ImportRequest& request) {
                                                    request.box.has_value() ? "box" : "local_to_world",
                                                    ": a VDB has its own place in the world: leave it out"));
   }
+  if (resolved.kind == FieldKind::kNanoVdb && request.activation != Activation::kIdentity) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(resolved.name, ": activation: only a dense grid has one: leave it out, or give kind = dense"));
+  }
   if (!vdb && request.convert_level_set) {
     return absl::InvalidArgumentError(absl::StrCat(resolved.name, ": convert_level_set = true: only for VDB and NVDB"));
   }
@@ -125,6 +129,7 @@ void ApplyArrayOptions(const ImportRequest& request, DenseVolume* volume) {
   if (request.local_to_world.has_value()) volume->local_to_world = *request.local_to_world;
   volume->interp = request.interp;
   volume->border = request.border;
+  volume->activation = request.activation;
 }
 
 absl::StatusOr<Volume> ReadVolume(const ImportRequest& request) {
@@ -132,6 +137,7 @@ absl::StatusOr<Volume> ReadVolume(const ImportRequest& request) {
   const auto with_options = [&](DenseVolume volume) {
     volume.interp = request.interp;
     volume.border = request.border;
+    volume.activation = request.activation;
     return Volume(std::move(volume));
   };
   switch (r.format) {

@@ -15,7 +15,7 @@ struct ResolvedRequest {
 };
 [[nodiscard]] absl::StatusOr<ResolvedRequest> Resolve(const ImportRequest& request);
 
-// box, local_to_world, interp and border of an array.
+// box, local_to_world, interp, border and activation of an array.
 void ApplyArrayOptions(const ImportRequest& request, DenseVolume* volume);
 
 }  // namespace dvren::io

@@ -26,7 +26,20 @@ bool Numbers(const json& from, std::array<T, kCount>* to) {
   return true;
 }
 
+constexpr std::array<absl::string_view, 4> kActivations{"identity", "softplus", "exp", "trunc_exp"};
+
 }  // namespace
+
+absl::string_view ActivationName(Activation activation) {
+  return kActivations[static_cast<std::size_t>(activation)];
+}
+
+std::optional<Activation> ActivationOfName(absl::string_view name) {
+  for (std::size_t i = 0; i < kActivations.size(); ++i) {
+    if (name == kActivations[i]) return static_cast<Activation>(i);
+  }
+  return std::nullopt;
+}
 
 std::string VolumeToJson(const Volume& volume) {
   json out;
@@ -37,7 +50,8 @@ std::string VolumeToJson(const Volume& volume) {
            {"shape", dense->shape},
            {"dtype", std::string(DTypeName(dense->dtype))},
            {"box", {box.min[0], box.min[1], box.min[2], box.max[0], box.max[1], box.max[2]}},
-           {"local_to_world", dense->local_to_world.m}};
+           {"local_to_world", dense->local_to_world.m},
+           {"activation", std::string(ActivationName(dense->activation))}};
   } else {
     const auto& nano = std::get<NanoVdbVolume>(volume);
     out = {{"kind", "nanovdb"},
@@ -75,6 +89,10 @@ absl::StatusOr<Volume> VolumeFromJson(const std::string& text, Blob payload, con
   const auto dtype = in["dtype"].get<std::string>();
   if (dtype != "f32" && dtype != "f16") return garbled;
   volume.dtype = dtype == "f32" ? DType::kF32 : DType::kF16;
+  if (!in.contains("activation") || !in["activation"].is_string()) return garbled;
+  const auto activation = ActivationOfName(in["activation"].get<std::string>());
+  if (!activation) return garbled;
+  volume.activation = *activation;
   volume.box = {{box[0], box[1], box[2]}, {box[3], box[4], box[5]}};
   volume.values = std::move(payload);
   DVREN_RETURN_IF_ERROR(CheckDense(volume, name));

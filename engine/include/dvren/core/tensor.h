@@ -30,6 +30,9 @@ class Tensor {
   [[nodiscard]] TensorView view() const;  // an undefined tensor gives the "absent" view
   // Host copy of a contiguous tensor, C order.
   [[nodiscard]] absl::Status CopyToHost(Stream& stream, void* destination) const;
+  // The same of rows [row, row + rows) and columns [column, column + columns) of a (height, width[, channels]) tensor.
+  [[nodiscard]] absl::Status CopyRectToHost(Stream& stream, std::int64_t row, std::int64_t column, std::int64_t rows,
+                                            std::int64_t columns, void* destination) const;
   [[nodiscard]] absl::Status CopyFromHost(Stream& stream, const void* source);
 
  private:
