@@ -20,7 +20,18 @@ struct LimitsConfig {
   int max_image_edge = 8192;                                // pixels, at most kMaxImageEdge of the engine
   std::uint64_t memory_bytes = 0;  // of one device for fields; 0 = three quarters of its memory
   std::uint64_t max_message_bytes = std::uint64_t{4} << 20;  // one gRPC message, 2 … 64 MiB
+  // Gradients of fields, dL/d(image) on its way in and copies on their way out, over all devices and callers.
+  std::uint64_t gradient_bytes = std::uint64_t{8} << 30;
   friend bool operator==(const LimitsConfig&, const LimitsConfig&) = default;
+};
+
+// Tapes: what Forward keeps for Backward.
+struct TapesConfig {
+  std::uint64_t max_bytes = std::uint64_t{4} << 30;         // of all tapes
+  std::uint64_t max_tenant_bytes = std::uint64_t{2} << 30;  // of one tenant's
+  int lease_s = 300;       // how long one is kept after its last use, unless Forward says
+  int max_lease_s = 3600;  // that Forward may ask for
+  friend bool operator==(const TapesConfig&, const TapesConfig&) = default;
 };
 
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarn, kError };
@@ -65,6 +76,7 @@ struct Config {
   int threads = 0;                           // CPU workers; 0 = one per hardware thread
   std::vector<std::string> roots;            // absolute folders below which files may be imported on the server
   LimitsConfig limits;
+  TapesConfig tapes;
   LogConfig log;
   int drain_grace_s = 30;  // how long admitted work may go on after SIGTERM
   bool reflection = true;

@@ -87,6 +87,13 @@ void DescribeConfig(Config& config, ConfigVisitor& v) {
     v.Int("max_image_edge", &config.limits.max_image_edge, 1, 32768);
     v.Bytes("memory_bytes", &config.limits.memory_bytes, 0, kPiB);
     v.Bytes("max_message_bytes", &config.limits.max_message_bytes, 2 * kMiB, 64 * kMiB);
+    v.Bytes("gradient_bytes", &config.limits.gradient_bytes, 1, kPiB);
+  });
+  v.Section("tapes", [&] {
+    v.Bytes("max_bytes", &config.tapes.max_bytes, 1, kPiB);
+    v.Bytes("max_tenant_bytes", &config.tapes.max_tenant_bytes, 1, kPiB);
+    v.Int("lease_s", &config.tapes.lease_s, 1, 86400);
+    v.Int("max_lease_s", &config.tapes.max_lease_s, 1, 86400);
   });
   v.Section("log", [&] {
     v.Level("level", &config.log.level);
@@ -129,6 +136,10 @@ absl::Status CheckTogether(const Config& config) {
   }
   if (!config.tls.client_ca.empty() && !config.tls.enabled()) {
     return Wrong("tls.client_ca", config.tls.client_ca, "needs tls.cert and tls.key as well");
+  }
+  if (config.tapes.lease_s > config.tapes.max_lease_s) {
+    return Wrong("tapes.lease_s", absl::StrCat(config.tapes.lease_s),
+                 absl::StrCat("must be at most tapes.max_lease_s = ", config.tapes.max_lease_s));
   }
   if (config.parse.memory_bytes != 0 && config.parse.memory_bytes < 1024 * kMiB) {
     return Wrong("parse.memory_bytes", absl::StrCat(config.parse.memory_bytes),

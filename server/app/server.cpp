@@ -33,6 +33,8 @@
 #include "server/metrics/metrics_endpoint.h"
 #include "server/middleware/tenant_resolver.h"
 #include "server/registries/field_registry.h"
+#include "server/registries/gradient_registry.h"
+#include "server/registries/tape_registry.h"
 #include "server/registries/upload_store.h"
 #include "server/services/admin_service.h"
 #include "server/services/field_service.h"
@@ -103,6 +105,8 @@ struct Server::Impl {
   TenantResolver tenants;
   std::vector<std::shared_ptr<Device>> devices;
   std::unique_ptr<FieldRegistry> fields;
+  std::unique_ptr<TapeRegistry> tapes;
+  std::unique_ptr<GradientRegistry> gradients;
   std::unique_ptr<UploadStore> uploads;
   std::unique_ptr<Scheduler> scheduler;
   std::unique_ptr<ServiceContext> context;
@@ -130,6 +134,13 @@ absl::Status Server::Impl::OpenStores() {
   for (const DamagedField& damaged : fields->damaged()) {
     logger.Error("damaged field set aside", {{"field", damaged.id}, {"reason", damaged.reason}});
   }
+  TapeRegistryOptions tape_options;
+  tape_options.max_bytes = config.tapes.max_bytes;
+  tape_options.max_tenant_bytes = config.tapes.max_tenant_bytes;
+  tape_options.lease = std::chrono::seconds(config.tapes.lease_s);
+  tape_options.max_lease = std::chrono::seconds(config.tapes.max_lease_s);
+  tapes = std::make_unique<TapeRegistry>(std::move(tape_options));
+  gradients = std::make_unique<GradientRegistry>(config.limits.gradient_bytes);
   UploadStoreOptions upload_options;
   upload_options.data_dir = config.data_dir;
   upload_options.max_upload_bytes = config.limits.max_upload_bytes;
@@ -153,6 +164,9 @@ absl::Status Server::Impl::OpenMetrics(bool optional) {
     }
     snapshot.fields_on_disk = static_cast<double>(fields->on_disk());
     snapshot.fields_on_device = static_cast<double>(fields->on_devices());
+    snapshot.tapes = static_cast<double>(tapes->count());
+    snapshot.tape_bytes = static_cast<double>(tapes->bytes());
+    snapshot.gradient_bytes = static_cast<double>(gradients->budget().used());
     return snapshot;
   });
   const std::string address = config.metrics.value_or("");
@@ -170,8 +184,9 @@ absl::Status Server::Impl::OpenMetrics(bool optional) {
 }
 
 absl::Status Server::Impl::Listen() {
-  context = std::make_unique<ServiceContext>(
-      ServiceContext{config, *scheduler, *fields, devices, metrics, tenants, logger, std::chrono::system_clock::now()});
+  context =
+      std::make_unique<ServiceContext>(ServiceContext{config, *scheduler, *fields, *tapes, *gradients, devices, metrics,
+                                                      tenants, logger, std::chrono::system_clock::now()});
   field_service = std::make_unique<FieldService>(*context, *uploads);
   render_service = std::make_unique<RenderService>(*context);
   admin_service = std::make_unique<AdminService>(*context);

@@ -12,15 +12,19 @@
 namespace dvren::server {
 
 class FieldRegistry;
+class GradientRegistry;
 class Logger;
 class Metrics;
 class Scheduler;
+class TapeRegistry;
 class TenantResolver;
 
 struct ServiceContext {
   const Config& config;
   Scheduler& scheduler;
   FieldRegistry& fields;
+  TapeRegistry& tapes;
+  GradientRegistry& gradients;
   std::vector<std::shared_ptr<Device>> devices;  // at least one
   Metrics& metrics;
   TenantResolver& tenants;

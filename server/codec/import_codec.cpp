@@ -79,6 +79,7 @@ absl::StatusOr<io::ImportRequest> DecodeImportOptions(const v1::ImportOptions& o
   }
   DVREN_ASSIGN_OR_RETURN(request.interp, DecodeInterp(spec.interp(), "options.dense_grid.interp"));
   DVREN_ASSIGN_OR_RETURN(request.border, DecodeBorder(spec.border(), "options.dense_grid.border"));
+  DVREN_ASSIGN_OR_RETURN(request.activation, DecodeActivation(spec.activation(), "options.dense_grid.activation"));
   if (request.format == io::FileFormat::kRaw) DVREN_RETURN_IF_ERROR(DecodeRawLayout(spec, request));
   return request;
 }

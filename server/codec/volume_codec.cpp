@@ -17,6 +17,7 @@ void Describe(const io::DenseVolume& volume, v1::Field* description) {
   EncodeAffine(volume.local_to_world, spec->mutable_local_to_world());
   spec->set_interp(volume.interp == io::Interp::kNearest ? v1::INTERP_NEAREST : v1::INTERP_LINEAR);
   spec->set_border(volume.border == io::Border::kClamp ? v1::BORDER_CLAMP : v1::BORDER_ZERO);
+  spec->set_activation(static_cast<v1::Activation>(static_cast<int>(volume.activation) + v1::ACTIVATION_IDENTITY));
 }
 
 void Describe(const io::NanoVdbVolume& volume, v1::Field* description) {
@@ -36,6 +37,7 @@ absl::StatusOr<io::Volume> DenseFrom(const v1::DenseGridSpec& spec, io::Blob pay
   DVREN_ASSIGN_OR_RETURN(volume.local_to_world, DecodeAffine(spec.local_to_world(), "dense_grid.local_to_world"));
   DVREN_ASSIGN_OR_RETURN(volume.interp, DecodeInterp(spec.interp(), "dense_grid.interp"));
   DVREN_ASSIGN_OR_RETURN(volume.border, DecodeBorder(spec.border(), "dense_grid.border"));
+  DVREN_ASSIGN_OR_RETURN(volume.activation, DecodeActivation(spec.activation(), "dense_grid.activation"));
   volume.values = std::move(payload);
   return volume;
 }
@@ -131,6 +133,22 @@ absl::StatusOr<io::Border> DecodeBorder(v1::Border border, const std::string& pa
       return io::Border::kClamp;
     default:
       return InvalidField(path, static_cast<int>(border), "must be ZERO or CLAMP");
+  }
+}
+
+absl::StatusOr<io::Activation> DecodeActivation(v1::Activation activation, const std::string& path) {
+  switch (activation) {
+    case v1::ACTIVATION_UNSPECIFIED:
+    case v1::ACTIVATION_IDENTITY:
+      return io::Activation::kIdentity;
+    case v1::ACTIVATION_SOFTPLUS:
+      return io::Activation::kSoftplus;
+    case v1::ACTIVATION_EXP:
+      return io::Activation::kExp;
+    case v1::ACTIVATION_TRUNC_EXP:
+      return io::Activation::kTruncExp;
+    default:
+      return InvalidField(path, static_cast<int>(activation), "must be IDENTITY, SOFTPLUS, EXP or TRUNC_EXP");
   }
 }
 

@@ -18,5 +18,6 @@ void DescribeVolume(const io::Volume& volume, const FieldInfo& info, v1::Field* 
 
 [[nodiscard]] absl::StatusOr<io::Interp> DecodeInterp(v1::Interp interp, const std::string& path);
 [[nodiscard]] absl::StatusOr<io::Border> DecodeBorder(v1::Border border, const std::string& path);
+[[nodiscard]] absl::StatusOr<io::Activation> DecodeActivation(v1::Activation activation, const std::string& path);
 
 }  // namespace dvren::server

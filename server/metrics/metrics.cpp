@@ -57,7 +57,15 @@ std::vector<prometheus::MetricFamily> SnapshotCollectable::Collect() const {
   prometheus::MetricFamily fields = GaugeFamily("dvrend_fields_resident", "Fields that are kept, by where they are.");
   fields.metric.push_back(GaugeSample(snapshot.fields_on_disk, {{"tier", "disk"}}));
   fields.metric.push_back(GaugeSample(snapshot.fields_on_device, {{"tier", "device"}}));
-  return {depth, memory, fields};
+
+  prometheus::MetricFamily tapes = GaugeFamily("dvrend_tapes", "Tapes that are kept for Backward.");
+  tapes.metric.push_back(GaugeSample(snapshot.tapes, {}));
+  prometheus::MetricFamily tape_bytes = GaugeFamily("dvrend_tape_bytes", "Bytes that tapes take of their budget.");
+  tape_bytes.metric.push_back(GaugeSample(snapshot.tape_bytes, {}));
+  prometheus::MetricFamily gradient_bytes =
+      GaugeFamily("dvrend_gradient_bytes", "Bytes that gradients take of their budget.");
+  gradient_bytes.metric.push_back(GaugeSample(snapshot.gradient_bytes, {}));
+  return {depth, memory, fields, tapes, tape_bytes, gradient_bytes};
 }
 
 Metrics::Impl::Impl()
@@ -131,6 +139,10 @@ void Metrics::Kernel(const std::string& op, const std::string& device, double ra
   impl_->rays.Add(labels).Increment(rays);
   impl_->samples.Add(labels).Increment(samples);
   impl_->kernel_seconds.Add(labels, kSliceSeconds).Observe(seconds);
+}
+
+void Metrics::Samples(const std::string& op, const std::string& device, double samples) {
+  impl_->samples.Add({{"op", op}, {"device", device}}).Increment(samples);
 }
 
 void Metrics::Transferred(const std::string& direction, double bytes) {

@@ -21,6 +21,7 @@ struct MetricsSnapshot {
   double queued_interactive = 0, queued_normal = 0, queued_batch = 0;
   std::vector<DeviceMemory> devices;
   double fields_on_disk = 0, fields_on_device = 0;
+  double tapes = 0, tape_bytes = 0, gradient_bytes = 0;
 };
 
 class MetricsEndpoint;
@@ -40,8 +41,10 @@ class Metrics {
   // dvrend_cancelled_total{stage}: "queued", "running", "parked".
   void Cancelled(const std::string& stage);
   // dvrend_rays_total and dvrend_samples_total{op,device}; dvrend_kernel_duration_seconds{op,device}: one observation
-  // per slice of work. `op` such as "render", "render_rays"; `device` such as "cpu".
+  // per slice of work. `op` such as "render", "render_rays", "forward", "backward"; `device` such as "cpu".
   void Kernel(const std::string& op, const std::string& device, double rays, double samples, double seconds);
+  // dvrend_samples_total{op,device} alone, where they are known later than the slice's time.
+  void Samples(const std::string& op, const std::string& device, double samples);
   // dvrend_transfer_bytes_total{direction}: "in", "out".
   void Transferred(const std::string& direction, double bytes);
   // dvrend_queue_wait_seconds{class}: "interactive", "normal", "batch".

@@ -19,6 +19,33 @@ namespace {
 
 using OwnedName = std::pair<std::string, std::string>;  // owner, then a display name or a request id
 
+// Of a field's updates so many are remembered, so that a retry is answered instead of carried out again.
+constexpr std::size_t kRememberedUpdates = 16;
+
+// A version of a field, on devices.
+std::string ResidentKey(const v1::Field& description) {
+  return absl::StrCat(description.name(), "@", description.version());
+}
+
+// The engine's own checks, on the CPU whatever the devices are: what is acknowledged can be rendered. Fills in what the
+// volume says about itself.
+absl::Status CheckAndDescribe(const io::Volume& volume, v1::Field* description) {
+  DeviceOptions cpu;
+  cpu.threads = 1;
+  DVREN_ASSIGN_OR_RETURN(const std::shared_ptr<Device> device, Device::Create(cpu));
+  DVREN_ASSIGN_OR_RETURN(Stream stream, device->CreateStream());
+  DVREN_ASSIGN_OR_RETURN(const std::shared_ptr<Field> checked, CreateField(stream, volume));
+  DescribeVolume(volume, checked->info(), description);
+  const io::Blob& payload = PayloadOf(volume);
+  description->set_sha256(Sha256Of(payload.data(), payload.size()));
+  return absl::OkStatus();
+}
+
+absl::Status StaleVersion(std::uint64_t expected, const v1::Field& field) {
+  return absl::AbortedError(absl::StrCat("expected_version = ", expected, ": the current version of ", field.name(),
+                                         " is ", field.version(), "; read the field again"));
+}
+
 absl::Status NoSuchField(const std::string& name) {
   return absl::NotFoundError(absl::StrCat("field = ", name, ": no such field; see ListFields"));
 }
@@ -35,6 +62,8 @@ struct FieldRegistry::Impl {
   std::map<std::string, v1::Field> by_name;                         // "fields/{id}"
   std::map<OwnedName, std::string> by_display_name, by_request_id;  // to "fields/{id}"
   std::set<OwnedName> names_being_made, requests_being_made;
+  std::set<std::string> being_updated;                         // "fields/{id}"
+  std::map<std::string, std::vector<std::string>> update_ids;  // of "fields/{id}", newest last
   std::vector<DamagedField> damaged;
 
   // Needs mutex.
@@ -61,7 +90,31 @@ struct FieldRegistry::Impl {
     const v1::Field& description = field.description;
     by_display_name[{description.owner(), description.display_name()}] = description.name();
     if (!field.request_id.empty()) by_request_id[{description.owner(), field.request_id}] = description.name();
+    if (!field.update_ids.empty()) update_ids[description.name()] = field.update_ids;
     by_name[description.name()] = description;
+  }
+
+  // Needs mutex. The field to update, or the outcome of an earlier update with the same request_id.
+  absl::StatusOr<const v1::Field*> FindUpdatableLocked(const FieldUpdate& update, bool* repeated) const {
+    const v1::Field* found = FindLocked(update.tenant, update.name);
+    if (found == nullptr) return NoSuchField(update.name);
+    if (const auto ids = update_ids.find(found->name()); ids != update_ids.end() && !update.request_id.empty()) {
+      *repeated = std::find(ids->second.begin(), ids->second.end(), update.request_id) != ids->second.end();
+      if (*repeated) return found;
+    }
+    if (!found->has_dense_grid()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("field = ", update.name, ": is a ", found->type(),
+                       " field, and only dense grids can be given new values; import it anew, or as a dense grid"));
+    }
+    if (update.expected_version != 0 && update.expected_version != found->version()) {
+      return StaleVersion(update.expected_version, *found);
+    }
+    if (being_updated.count(found->name()) != 0) {
+      return absl::AbortedError(absl::StrCat("field = ", update.name, ": another update of version ", found->version(),
+                                             " is under way; read the field again"));
+    }
+    return found;
   }
 
   std::uint64_t DeviceBudget(const Device& device) const {
@@ -71,7 +124,8 @@ struct FieldRegistry::Impl {
   absl::StatusOr<std::shared_ptr<const Field>> Place(Stream& stream, const v1::Field& description) {
     const Device& device = *stream.device();
     const std::string& id = description.name();
-    if (auto field = residency.Find(id, device)) return field;
+    const std::string key = ResidentKey(description);
+    if (auto field = residency.Find(key, device)) return field;
     const std::uint64_t budget = DeviceBudget(device);
     if (description.payload_bytes() > budget) {
       return absl::ResourceExhaustedError(absl::StrCat("field = ", id, ": its ", description.payload_bytes(),
@@ -91,7 +145,7 @@ struct FieldRegistry::Impl {
     }
     if (!made.ok()) return made.status();
     std::shared_ptr<const Field> field = *std::move(made);
-    residency.Keep(id, field);
+    residency.Keep(key, field);
     return field;
   }
 };
@@ -160,18 +214,10 @@ absl::StatusOr<v1::Field> FieldRegistry::Add(FieldCreation creation, const io::V
   }
 
   const auto make = [&]() -> absl::Status {
-    // The engine's own checks, on the CPU whatever the devices are: what is acknowledged can be rendered.
-    DeviceOptions cpu;
-    cpu.threads = 1;
-    DVREN_ASSIGN_OR_RETURN(const std::shared_ptr<Device> device, Device::Create(cpu));
-    DVREN_ASSIGN_OR_RETURN(Stream stream, device->CreateStream());
-    DVREN_ASSIGN_OR_RETURN(std::shared_ptr<Field> checked, CreateField(stream, volume));
-    DescribeVolume(volume, checked->info(), &description);
-    checked.reset();
+    DVREN_RETURN_IF_ERROR(CheckAndDescribe(volume, &description));
     const io::Blob& payload = PayloadOf(volume);
     description.set_name(absl::StrCat("fields/", RandomId()));
     description.set_version(1);
-    description.set_sha256(Sha256Of(payload.data(), payload.size()));
     *description.mutable_create_time() = google::protobuf::util::TimeUtil::GetCurrentTime();
     const auto may_publish = [&] {
       return creation.cancelled && creation.cancelled()
@@ -187,6 +233,60 @@ absl::StatusOr<v1::Field> FieldRegistry::Add(FieldCreation creation, const io::V
   impl_->requests_being_made.erase(request);
   if (!status.ok()) return status;
   impl_->InsertLocked(field);
+  return description;
+}
+
+absl::StatusOr<std::optional<v1::Field>> FieldRegistry::CheckUpdate(const FieldUpdate& update) const {
+  DVREN_RETURN_IF_ERROR(ValidateRequestId(update.request_id));
+  const std::lock_guard lock(impl_->mutex);
+  bool repeated = false;
+  DVREN_ASSIGN_OR_RETURN(const v1::Field* found, impl_->FindUpdatableLocked(update, &repeated));
+  return repeated ? std::optional(*found) : std::nullopt;
+}
+
+absl::StatusOr<v1::Field> FieldRegistry::Update(const FieldUpdate& update, io::Blob values) {
+  DVREN_RETURN_IF_ERROR(ValidateRequestId(update.request_id));
+  v1::Field old;
+  StoredField next;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    bool repeated = false;
+    DVREN_ASSIGN_OR_RETURN(const v1::Field* found, impl_->FindUpdatableLocked(update, &repeated));
+    if (repeated) return *found;
+    old = *found;
+    if (const auto ids = impl_->update_ids.find(old.name()); ids != impl_->update_ids.end()) {
+      next.update_ids = ids->second;
+    }
+    impl_->being_updated.insert(old.name());
+  }
+  if (!update.request_id.empty()) next.update_ids.push_back(update.request_id);
+  if (next.update_ids.size() > kRememberedUpdates) next.update_ids.erase(next.update_ids.begin());
+  v1::Field& description = next.description;
+  description = old;
+  description.set_version(old.version() + 1);
+  const auto replace = [&]() -> absl::Status {
+    if (values.size() != old.payload_bytes()) {
+      return InvalidField("payload", absl::StrCat(values.size(), " bytes"),
+                          absl::StrCat("must hold ", old.payload_bytes(), ", as shape and dtype of the field say"));
+    }
+    DVREN_ASSIGN_OR_RETURN(const io::Volume volume, VolumeFrom(old, std::move(values)));
+    DVREN_RETURN_IF_ERROR(CheckAndDescribe(volume, &description));
+    const io::Blob& payload = PayloadOf(volume);
+    const auto may_publish = [&] {
+      return update.cancelled && update.cancelled()
+                 ? absl::CancelledError("the caller went away; the field is as it was")
+                 : absl::OkStatus();
+    };
+    return impl_->store->Replace(old, next, payload.data(), payload.size(), may_publish);
+  };
+  const absl::Status status = replace();
+  const std::lock_guard lock(impl_->mutex);
+  impl_->being_updated.erase(old.name());
+  if (!status.ok()) return status;
+  impl_->by_name[old.name()] = description;
+  if (!next.update_ids.empty()) impl_->update_ids[old.name()] = std::move(next.update_ids);
+  // Renders that hold the old values go on with them.
+  impl_->residency.Drop(ResidentKey(old));
   return description;
 }
 
@@ -223,14 +323,22 @@ std::vector<v1::Field> FieldRegistry::List(const std::string& tenant) const {
 
 absl::StatusOr<FieldLease> FieldRegistry::Acquire(Stream& stream, const std::string& tenant, const std::string& name,
                                                   std::uint64_t expected_version) {
-  FieldLease lease;
-  DVREN_ASSIGN_OR_RETURN(lease.description, Get(tenant, name));
-  if (expected_version != 0 && expected_version != lease.description.version()) {
-    return absl::AbortedError(absl::StrCat("field_version = ", expected_version, ": the current version of ", name,
-                                           " is ", lease.description.version(), "; read the field again"));
+  while (true) {
+    FieldLease lease;
+    DVREN_ASSIGN_OR_RETURN(lease.description, Get(tenant, name));
+    if (expected_version != 0 && expected_version != lease.description.version()) {
+      return absl::AbortedError(absl::StrCat("field_version = ", expected_version, ": the current version of ", name,
+                                             " is ", lease.description.version(), "; read the field again"));
+    }
+    auto field = impl_->Place(stream, lease.description);
+    if (field.ok()) {
+      lease.field = *std::move(field);
+      return lease;
+    }
+    // A payload that was replaced while it was read is gone, not damaged: take the new one.
+    const auto now = Get(tenant, name);
+    if (!now.ok() || now->version() == lease.description.version()) return field.status();
   }
-  DVREN_ASSIGN_OR_RETURN(lease.field, impl_->Place(stream, lease.description));
-  return lease;
 }
 
 absl::StatusOr<FileHandle> FieldRegistry::OpenPayload(const v1::Field& description) const {
@@ -246,11 +354,15 @@ absl::Status FieldRegistry::Delete(const std::string& tenant, const std::string&
     const std::lock_guard lock(impl_->mutex);
     const v1::Field* found = impl_->FindLocked(tenant, name);
     if (found == nullptr) return NoSuchField(name);
-    if (expected_version != 0 && expected_version != found->version()) {
-      return absl::AbortedError(absl::StrCat("expected_version = ", expected_version, ": the current version of ", name,
-                                             " is ", found->version(), "; read the field again"));
+    if (expected_version != 0 && expected_version != found->version()) return StaleVersion(expected_version, *found);
+    if (impl_->being_updated.count(found->name()) != 0) {
+      return absl::AbortedError(absl::StrCat("field = ", name, ": is being updated; retry later"));
     }
     field = *found;
+    if (const auto ids = impl_->update_ids.find(field.name()); ids != impl_->update_ids.end()) {
+      stored.update_ids = std::move(ids->second);
+      impl_->update_ids.erase(ids);
+    }
     // Forgotten first: of two deletions one finds it, and nobody leases what is on its way out. The display name stays
     // taken until the folder is gone, so that no new field of that name meets the old one after a crash.
     impl_->by_name.erase(field.name());
@@ -267,7 +379,7 @@ absl::Status FieldRegistry::Delete(const std::string& tenant, const std::string&
   }
   const absl::Status removed = impl_->store->Remove(field);
   const bool still_there = !removed.ok() && impl_->store->OpenPayload(field).ok();
-  if (!still_there) impl_->residency.Drop(field.name());
+  if (!still_there) impl_->residency.Drop(ResidentKey(field));
   const std::lock_guard lock(impl_->mutex);
   impl_->names_being_made.erase({field.owner(), field.display_name()});
   if (still_there) impl_->InsertLocked(stored);

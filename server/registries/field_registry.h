@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,14 @@ struct FieldCreation {
   std::function<bool()> cancelled;
 };
 
+// New values for a dense grid.
+struct FieldUpdate {
+  std::string tenant, name;
+  std::uint64_t expected_version = 0;  // 0: any
+  std::string request_id;              // "" without; a repeated one of the field's last updates is carried out once
+  std::function<bool()> cancelled;     // as in FieldCreation
+};
+
 class FieldRegistry {
  public:
   explicit FieldRegistry(std::unique_ptr<FieldStore> store);
@@ -52,6 +61,13 @@ class FieldRegistry {
   [[nodiscard]] absl::StatusOr<v1::Field> FindCreated(const std::string& tenant, const std::string& request_id) const;
   // OK where Add would accept this name now.
   [[nodiscard]] absl::Status CheckDisplayName(const std::string& tenant, const std::string& display_name) const;
+  // Refuses what Update would refuse before it has seen any values. Set: an earlier update with this request_id has
+  // been carried out, and this is the field. ABORTED when expected_version is not current.
+  [[nodiscard]] absl::StatusOr<std::optional<v1::Field>> CheckUpdate(const FieldUpdate& update) const;
+  // Checks the values as Add does and makes them the field's, durably; its version grows. `values` holds payload_bytes.
+  // ABORTED when expected_version is not current or another update is under way, FAILED_PRECONDITION for a field that
+  // is no dense grid.
+  [[nodiscard]] absl::StatusOr<v1::Field> Update(const FieldUpdate& update, io::Blob values);
   // By "fields/{id}" or display name. Another tenant's field is NOT_FOUND.
   [[nodiscard]] absl::StatusOr<v1::Field> Get(const std::string& tenant, const std::string& name) const;
   [[nodiscard]] std::vector<v1::Field> List(const std::string& tenant) const;

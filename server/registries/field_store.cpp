@@ -7,6 +7,9 @@
 #include <filesystem>
 #include <system_error>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "google/protobuf/util/json_util.h"
 #include "server/codec/volume_codec.h"
 #include "server/registries/digest.h"
@@ -14,11 +17,24 @@
 namespace dvren::server {
 namespace {
 
-constexpr char kPayloadFile[] = "payload.bin";
 constexpr char kDescriptionFile[] = "field.json";
+constexpr char kNextDescriptionFile[] = "field.json.new";
 constexpr char kRequestFile[] = "request_id";
 constexpr char kNamePrefix[] = "fields/";
 constexpr std::size_t kMaxDescriptionBytes = std::size_t{1} << 20;
+
+std::string PayloadFile(std::uint64_t version) {
+  return version == 1 ? "payload.bin" : absl::StrCat("payload-", version, ".bin");
+}
+
+std::string UpdatesFile(std::uint64_t version) {
+  return absl::StrCat("updates-", version);
+}
+
+void RemoveFile(const std::string& path) {
+  std::error_code ignored;
+  std::filesystem::remove(path, ignored);
+}
 
 absl::StatusOr<std::string> ToJson(const v1::Field& description) {
   google::protobuf::util::JsonPrintOptions options;
@@ -93,8 +109,8 @@ absl::StatusOr<StoredField> FieldStore::LoadOne(const std::string& id) const {
   const std::string payload = PayloadPath(description);
   if (::stat(payload.c_str(), &info) != 0) return ErrnoStatus(errno, "stat", payload);
   if (static_cast<std::uint64_t>(info.st_size) != description.payload_bytes()) {
-    return absl::DataLossError(
-        absl::StrCat(kPayloadFile, ": ", info.st_size, " bytes, ", description.payload_bytes(), " were acknowledged"));
+    return absl::DataLossError(absl::StrCat(PayloadFile(description.version()), ": ", info.st_size, " bytes, ",
+                                            description.payload_bytes(), " were acknowledged"));
   }
   auto request = ReadSmallFile(absl::StrCat(folder, "/", kRequestFile), kMaxDescriptionBytes);
   if (request.ok()) {
@@ -102,6 +118,13 @@ absl::StatusOr<StoredField> FieldStore::LoadOne(const std::string& id) const {
   } else if (!absl::IsNotFound(request.status())) {
     return request.status();
   }
+  auto updates = ReadSmallFile(absl::StrCat(folder, "/", UpdatesFile(description.version())), kMaxDescriptionBytes);
+  if (updates.ok()) {
+    field.update_ids = absl::StrSplit(*updates, '\n', absl::SkipEmpty());
+  } else if (!absl::IsNotFound(updates.status())) {
+    return updates.status();
+  }
+  RemoveLeftovers(description);
   return field;
 }
 
@@ -114,15 +137,8 @@ absl::Status FieldStore::Put(const StoredField& field, const void* payload, std:
   bool published = false;
   const auto write = [&]() -> absl::Status {
     DVREN_RETURN_IF_ERROR(MakeDirectories(folder));
-    DVREN_ASSIGN_OR_RETURN(DurableFile file,
-                           DurableFile::Open(absl::StrCat(folder, "/", kPayloadFile), false, faults_));
-    constexpr std::size_t kStep = std::size_t{16}
-                                  << 20;  // so that a cancel is noticed in the middle of a large payload
-    for (std::size_t at = 0; at < payload_bytes; at += kStep) {
-      DVREN_RETURN_IF_ERROR(may_publish());
-      DVREN_RETURN_IF_ERROR(file.Append(static_cast<const char*>(payload) + at, std::min(kStep, payload_bytes - at)));
-    }
-    DVREN_RETURN_IF_ERROR(file.Sync());
+    DVREN_RETURN_IF_ERROR(WritePayload(absl::StrCat(folder, "/", PayloadFile(field.description.version())), payload,
+                                       payload_bytes, may_publish));
     DVREN_RETURN_IF_ERROR(WriteFileDurably(absl::StrCat(folder, "/", kDescriptionFile), json, faults_));
     if (!field.request_id.empty()) {
       DVREN_RETURN_IF_ERROR(WriteFileDurably(absl::StrCat(folder, "/", kRequestFile), field.request_id, faults_));
@@ -142,8 +158,70 @@ absl::Status FieldStore::Put(const StoredField& field, const void* payload, std:
   return status;
 }
 
+absl::Status FieldStore::WritePayload(const std::string& path, const void* payload, std::size_t payload_bytes,
+                                      const std::function<absl::Status()>& may_publish) const {
+  DVREN_ASSIGN_OR_RETURN(DurableFile file, DurableFile::Open(path, /*append=*/false, faults_));
+  // In steps, so that a cancel is noticed in the middle of a large payload.
+  constexpr std::size_t kStep = std::size_t{16} << 20;
+  for (std::size_t at = 0; at < payload_bytes; at += kStep) {
+    DVREN_RETURN_IF_ERROR(may_publish());
+    DVREN_RETURN_IF_ERROR(file.Append(static_cast<const char*>(payload) + at, std::min(kStep, payload_bytes - at)));
+  }
+  return file.Sync();
+}
+
+absl::Status FieldStore::Replace(const v1::Field& old, const StoredField& field, const void* payload,
+                                 std::size_t payload_bytes, const std::function<absl::Status()>& may_publish) const {
+  const v1::Field& description = field.description;
+  DVREN_ASSIGN_OR_RETURN(const std::string json, ToJson(description));
+  DVREN_ASSIGN_OR_RETURN(const std::string old_json, ToJson(old));
+  const std::string folder = FolderOf(description);
+  const std::string current = absl::StrCat(folder, "/", kDescriptionFile);
+  const std::string next = absl::StrCat(folder, "/", kNextDescriptionFile);
+  const std::string updates = absl::StrCat(folder, "/", UpdatesFile(description.version()));
+  bool published = false;
+  const auto write = [&]() -> absl::Status {
+    RemoveLeftovers(old);
+    DVREN_RETURN_IF_ERROR(WritePayload(PayloadPath(description), payload, payload_bytes, may_publish));
+    DVREN_RETURN_IF_ERROR(WriteFileDurably(updates, absl::StrJoin(field.update_ids, "\n"), faults_));
+    DVREN_RETURN_IF_ERROR(WriteFileDurably(next, json, faults_));
+    DVREN_RETURN_IF_ERROR(SyncDirectory(folder, faults_));
+    DVREN_RETURN_IF_ERROR(may_publish());
+    DVREN_RETURN_IF_ERROR(RenamePath(next, current, faults_));
+    published = true;
+    return SyncDirectory(folder, faults_);
+  };
+  const absl::Status status = write();
+  if (status.ok()) {
+    RemoveLeftovers(description);
+    return status;
+  }
+  // An error after the rename leaves it open which of the two a crash would keep: take it back. Should that fail too,
+  // both payloads stay, so that either description has its own.
+  if (published && !(WriteFileDurably(next, old_json, nullptr).ok() && RenamePath(next, current, nullptr).ok())) {
+    return status;
+  }
+  RemoveLeftovers(old);
+  return status;
+}
+
+void FieldStore::RemoveLeftovers(const v1::Field& description) const {
+  const std::string folder = FolderOf(description);
+  const std::string payload = PayloadFile(description.version()), updates = UpdatesFile(description.version());
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    const bool of_update = absl::StartsWith(name, "payload") || absl::StartsWith(name, "updates-");
+    if (name == kNextDescriptionFile || (of_update && name != payload && name != updates)) RemoveFile(entry.path());
+  }
+}
+
+std::string FieldStore::FolderOf(const v1::Field& description) const {
+  return absl::StrCat(fields_dir_, "/", FieldIdOf(description.name()));
+}
+
 std::string FieldStore::PayloadPath(const v1::Field& description) const {
-  return absl::StrCat(fields_dir_, "/", FieldIdOf(description.name()), "/", kPayloadFile);
+  return absl::StrCat(FolderOf(description), "/", PayloadFile(description.version()));
 }
 
 absl::StatusOr<FileHandle> FieldStore::OpenPayload(const v1::Field& description) const {

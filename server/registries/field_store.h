@@ -1,6 +1,8 @@
 // FieldStore: fields on disk. `data_dir/fields/{id}/` holds payload.bin (raw dense values or a NanoVDB buffer) and
 // field.json (v1.Field as protobuf JSON), and request_id where the creation carried one. A field is written below
 // `data_dir/tmp/`, synced and renamed into place, so that it is there wholly or not at all; tmp is emptied at start.
+// An update writes payload-{version}.bin and updates-{version} beside the old ones and then renames a new field.json
+// over the old: that moment, and no other, is the change.
 // Thread-safe; holds no state but paths.
 #pragma once
 
@@ -17,7 +19,8 @@ namespace dvren::server {
 
 struct StoredField {
   v1::Field description;
-  std::string request_id;  // of the creation; "" without
+  std::string request_id;               // of the creation; "" without
+  std::vector<std::string> update_ids;  // request ids of the last updates, newest last
 };
 
 struct DamagedField {
@@ -39,6 +42,10 @@ class FieldStore {
   // gives up and leaves nothing. RESOURCE_EXHAUSTED when the disk is full; nothing half-made stays.
   [[nodiscard]] absl::Status Put(const StoredField& field, const void* payload, std::size_t payload_bytes,
                                  const std::function<absl::Status()>& may_publish) const;
+  // Gives the field `old` a new payload and description; durable when it returns. After an error it is as it was.
+  // `may_publish` as in Put.
+  [[nodiscard]] absl::Status Replace(const v1::Field& old, const StoredField& field, const void* payload,
+                                     std::size_t payload_bytes, const std::function<absl::Status()>& may_publish) const;
   // The whole payload, checked against size and SHA-256: DATA_LOSS naming the field where they differ.
   [[nodiscard]] absl::StatusOr<io::Blob> ReadPayload(const v1::Field& description) const;
   // The payload's file; stays readable through this handle when the field is removed.
@@ -53,7 +60,12 @@ class FieldStore {
  private:
   FieldStore(const std::string& data_dir, FileFaults faults);
   [[nodiscard]] absl::StatusOr<StoredField> LoadOne(const std::string& id) const;
+  [[nodiscard]] std::string FolderOf(const v1::Field& description) const;
   [[nodiscard]] std::string PayloadPath(const v1::Field& description) const;
+  [[nodiscard]] absl::Status WritePayload(const std::string& path, const void* payload, std::size_t payload_bytes,
+                                          const std::function<absl::Status()>& may_publish) const;
+  // Removes what updates that came to nothing, or to an end, have left in the folder.
+  void RemoveLeftovers(const v1::Field& description) const;
 
   std::string data_dir_, fields_dir_, tmp_dir_;
   FileFaults faults_;

@@ -2,6 +2,8 @@
 
 #include <grpcpp/server_context.h>
 
+#include <algorithm>
+
 #include "dvren/fields/field.h"
 #include "dvren/plan/plan.h"
 #include "google/protobuf/util/time_util.h"
@@ -33,6 +35,11 @@ grpc::ServerUnaryReactor* AdminService::GetServerInfo(grpc::CallbackServerContex
     limits->set_max_image_edge(configured.max_image_edge);
     limits->set_max_steps(kMaxSteps);
     limits->set_max_queued_requests(configured.max_queued);
+    limits->set_max_gradient_bytes(configured.gradient_bytes);
+    const TapesConfig& tapes = context_.config.tapes;
+    limits->set_max_tape_bytes(std::min(tapes.max_tenant_bytes, tapes.max_bytes));
+    limits->set_default_tape_lease_s(tapes.lease_s);
+    limits->set_max_tape_lease_s(tapes.max_lease_s);
     response->set_tenant(*scope.tenant());
   }
   reactor->Finish(scope.Finish(scope.tenant().status()));

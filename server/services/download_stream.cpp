@@ -22,13 +22,25 @@ DownloadStream::DownloadStream(ServiceContext& context, WorkerPool& files, grpc:
 
 absl::Status DownloadStream::Open(const v1::DownloadFieldRequest& request) {
   if (!scope_.tenant().ok()) return scope_.tenant().status();
-  DVREN_ASSIGN_OR_RETURN(field_, context_.fields.Get(*scope_.tenant(), request.name()));
+  if (request.content() != v1::FIELD_CONTENT_UNSPECIFIED && request.content() != v1::FIELD_CONTENT_PAYLOAD) {
+    return InvalidField("content", static_cast<int>(request.content()), "must be PAYLOAD or GRADIENT");
+  }
+  while (true) {
+    DVREN_ASSIGN_OR_RETURN(field_, context_.fields.Get(*scope_.tenant(), request.name()));
+    auto file = context_.fields.OpenPayload(field_);
+    if (file.ok()) {
+      file_ = *std::move(file);
+      break;
+    }
+    // Updated in between: the new payload is another file.
+    const auto now = context_.fields.Get(*scope_.tenant(), request.name());
+    if (!now.ok() || now->version() == field_.version()) return file.status();
+  }
   if (request.offset() > field_.payload_bytes()) {
     return InvalidField("offset", request.offset(),
                         absl::StrCat("must be at most payload_bytes = ", field_.payload_bytes()));
   }
   offset_ = request.offset();
-  DVREN_ASSIGN_OR_RETURN(file_, context_.fields.OpenPayload(field_));
   return absl::OkStatus();
 }
 

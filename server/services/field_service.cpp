@@ -6,17 +6,25 @@
 #include <limits>
 #include <utility>
 
+#include "server/codec/gradient_codec.h"
+#include "server/jobs/scheduler.h"
 #include "server/middleware/request_scope.h"
 #include "server/registries/field_registry.h"
+#include "server/registries/gradient_registry.h"
 #include "server/services/allowed_path.h"
+#include "server/services/answer_now.h"
+#include "server/services/device_task.h"
 #include "server/services/download_stream.h"
 #include "server/services/field_listing.h"
+#include "server/services/field_update.h"
+#include "server/services/gradient_download.h"
 #include "server/services/upload_stream.h"
 
 namespace dvren::server {
 namespace {
 
-constexpr int kFileThreads = 2;
+constexpr int kFileThreads = 2, kUpdateThreads = 2;
+constexpr std::size_t kMaxWaitingUpdates = 64;
 
 // A creation in progress: what must live until its answer is sent.
 struct Creation {
@@ -47,17 +55,6 @@ FieldImport::Call ImportCall(const std::shared_ptr<Creation>& creation) {
   return call;
 }
 
-// Answers a call whose work is done here and now.
-template <class Answer>
-grpc::ServerUnaryReactor* AnswerNow(ServiceContext& context, grpc::CallbackServerContext* call, const char* method,
-                                    const Answer& answer) {
-  RequestScope scope(context, call, method);
-  grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
-  const absl::Status status = scope.tenant().ok() ? answer(*scope.tenant()) : scope.tenant().status();
-  reactor->Finish(scope.Finish(status));
-  return reactor;
-}
-
 }  // namespace
 
 // Every upload and download has at most one task in `files_`, and gRPC bounds the calls: nothing to refuse there.
@@ -65,6 +62,7 @@ FieldService::FieldService(ServiceContext& context, UploadStore& uploads)
     : context_(context),
       uploads_(uploads),
       files_(kFileThreads, std::numeric_limits<std::size_t>::max()),
+      updates_(kUpdateThreads, kMaxWaitingUpdates),
       imports_(context) {}
 
 grpc::ServerUnaryReactor* FieldService::CreateField(grpc::CallbackServerContext* call,
@@ -164,8 +162,62 @@ grpc::ServerUnaryReactor* FieldService::ListFields(grpc::CallbackServerContext* 
   });
 }
 
+grpc::ServerUnaryReactor* FieldService::UpdateField(grpc::CallbackServerContext* call,
+                                                    const v1::UpdateFieldRequest* request, v1::Field* response) {
+  const auto scope = std::make_shared<RequestScope>(context_, call, "FieldService/UpdateField");
+  grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
+  // The request and the response live until the answer is sent.
+  const auto update = [this, scope, reactor, call, request, response] {
+    absl::Status status = scope->tenant().status();
+    if (status.ok()) {
+      auto field =
+          UpdateFieldValues(context_, uploads_, *scope->tenant(), *request, [call] { return call->IsCancelled(); });
+      status = field.status();
+      if (field.ok()) *response = *std::move(field);
+    }
+    reactor->Finish(scope->Finish(status));
+  };
+  if (!updates_.Post(update)) {
+    reactor->Finish(scope->Finish(absl::ResourceExhaustedError(
+        absl::StrCat("updates waiting = ", kMaxWaitingUpdates, ": the queue is full; retry later"))));
+  }
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* FieldService::ZeroGradients(grpc::CallbackServerContext* call,
+                                                      const v1::ZeroGradientsRequest* request,
+                                                      v1::ZeroGradientsResponse*) {
+  const auto scope = std::make_shared<RequestScope>(context_, call, "FieldService/ZeroGradients");
+  grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
+  const auto submit = [&]() -> absl::Status {
+    if (!scope->tenant().ok()) return scope->tenant().status();
+    const std::string& tenant = *scope->tenant();
+    const std::optional<int> exponent =
+        request->has_exponent() ? std::optional<int>(request->exponent()) : std::nullopt;
+    DVREN_RETURN_IF_ERROR(CheckExponent(exponent, "exponent"));
+    DVREN_ASSIGN_OR_RETURN(const v1::Field field, context_.fields.Get(tenant, request->name()));
+    WorkOptions options;
+    options.label = "FieldService/ZeroGradients";
+    options.tenant = tenant;
+    options.work_class = WorkClass::kInteractive;
+    options.deadline = scope->deadline();
+    // Where it is; a new one is made where there is time.
+    options.device = context_.gradients.DeviceOf(FieldKey::Of(field)).value_or("");
+    auto task = std::make_shared<DeviceTask>(
+        [this, tenant, exponent, name = field.name()](Stream& stream) -> absl::Status {
+          DVREN_ASSIGN_OR_RETURN(FieldLease lease, context_.fields.Acquire(stream, tenant, name, 0));
+          return context_.gradients.Zero(stream, FieldKey::Of(lease.description), std::move(lease.field), exponent);
+        },
+        [scope, reactor](const absl::Status& status) { reactor->Finish(scope->Finish(status)); });
+    return context_.scheduler.Submit(std::move(task), std::move(options)).status();
+  };
+  if (const absl::Status status = submit(); !status.ok()) reactor->Finish(scope->Finish(status));
+  return reactor;
+}
+
 grpc::ServerWriteReactor<v1::DownloadFieldResponse>* FieldService::DownloadField(
     grpc::CallbackServerContext* call, const v1::DownloadFieldRequest* request) {
+  if (request->content() == v1::FIELD_CONTENT_GRADIENT) return new GradientDownload(context_, call, *request);
   return new DownloadStream(context_, files_, call, request);
 }
 
@@ -176,8 +228,12 @@ grpc::ServerUnaryReactor* FieldService::DeleteField(grpc::CallbackServerContext*
   // Giving a large file's blocks back takes a while: not on an RPC thread. The request lives until the answer is sent.
   const auto remove = [this, scope, reactor, request] {
     const absl::StatusOr<std::string>& tenant = scope->tenant();
-    const absl::Status status =
-        tenant.ok() ? context_.fields.Delete(*tenant, request->name(), request->expected_version()) : tenant.status();
+    absl::Status status = tenant.status();
+    if (status.ok()) {
+      const auto field = context_.fields.Get(*tenant, request->name());
+      status = context_.fields.Delete(*tenant, request->name(), request->expected_version());
+      if (status.ok() && field.ok()) context_.gradients.Drop(field->name());
+    }
     reactor->Finish(scope->Finish(status));
   };
   if (!files_.Post(remove))

@@ -1,5 +1,5 @@
 // FieldService: dvren.v1.FieldService. A method decodes, hands over, encodes; the work is in the registries,
-// FieldImport, UploadStream and DownloadStream.
+// FieldImport, FieldUpdate, UploadStream, DownloadStream and GradientDownload.
 #pragma once
 
 #include <memory>
@@ -29,6 +29,10 @@ class FieldService final : public v1::FieldService::CallbackService {
                                      v1::Field* response) override;
   grpc::ServerUnaryReactor* ListFields(grpc::CallbackServerContext* call, const v1::ListFieldsRequest* request,
                                        v1::ListFieldsResponse* response) override;
+  grpc::ServerUnaryReactor* UpdateField(grpc::CallbackServerContext* call, const v1::UpdateFieldRequest* request,
+                                        v1::Field* response) override;
+  grpc::ServerUnaryReactor* ZeroGradients(grpc::CallbackServerContext* call, const v1::ZeroGradientsRequest* request,
+                                          v1::ZeroGradientsResponse* response) override;
   grpc::ServerWriteReactor<v1::DownloadFieldResponse>* DownloadField(grpc::CallbackServerContext* call,
                                                                      const v1::DownloadFieldRequest* request) override;
   grpc::ServerUnaryReactor* DeleteField(grpc::CallbackServerContext* call, const v1::DeleteFieldRequest* request,
@@ -38,6 +42,7 @@ class FieldService final : public v1::FieldService::CallbackService {
   ServiceContext& context_;
   UploadStore& uploads_;
   WorkerPool files_;
+  WorkerPool updates_;  // of their own: values are checked and written, which may take long
   FieldImport imports_;
 };
 

@@ -58,7 +58,7 @@ absl::StatusOr<SceneLease> AcquireScene(FieldRegistry& fields, Stream& stream, c
     DVREN_ASSIGN_OR_RETURN(FieldLease field, fields.Acquire(stream, tenant, instance.field, instance.field_version));
     lease.scene.instances.push_back(instance.instance);
     lease.scene.instances.back().field = std::move(field.field);
-    lease.field_version = field.description.version();
+    lease.field = FieldKey::Of(field.description);
   }
   return lease;
 }

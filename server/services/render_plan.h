@@ -12,6 +12,7 @@
 #include "dvren/v1/render_service.pb.h"
 #include "server/codec/scene_codec.h"
 #include "server/registries/field_registry.h"
+#include "server/registries/gradient_registry.h"
 
 namespace dvren::server {
 
@@ -28,7 +29,7 @@ struct RenderSpec {
 // The fields of a scene, leased for one render.
 struct SceneLease {
   Scene scene;
-  std::uint64_t field_version = 0;
+  FieldKey field;  // of the one instance there is
 };
 [[nodiscard]] absl::StatusOr<SceneLease> AcquireScene(FieldRegistry& fields, Stream& stream, const std::string& tenant,
                                                       const SceneSpec& spec);
@@ -41,7 +42,8 @@ class RenderPlan {
 
   [[nodiscard]] std::int64_t tiles() const { return columns_ * rows_; }
   [[nodiscard]] const PlanSpec& spec() const { return spec_; }
-  [[nodiscard]] std::uint64_t field_version() const { return lease_.field_version; }
+  [[nodiscard]] std::uint64_t field_version() const { return lease_.field.version; }
+  [[nodiscard]] const SceneLease& lease() const { return lease_; }
   void EncodeHeader(v1::RenderHeader* header) const;
   // Renders tile `index`, row by row, and encodes it; adds to `stats`.
   [[nodiscard]] absl::Status RenderTile(Stream& stream, std::int64_t index, v1::RenderTile* tile,

@@ -1,4 +1,5 @@
-// RenderService: dvren.v1.RenderService. Each call is a RenderStream or a RenderRaysCall.
+// RenderService: dvren.v1.RenderService. Each call is an object of its own: RenderStream, RenderRaysCall,
+// ForwardStream, BackwardStream, StreamRaysCall.
 #pragma once
 
 #include "dvren/v1/render_service.grpc.pb.h"
@@ -15,6 +16,14 @@ class RenderService final : public v1::RenderService::CallbackService {
                                                        const v1::RenderRequest* request) override;
   grpc::ServerUnaryReactor* RenderRays(grpc::CallbackServerContext* call, const v1::RenderRaysRequest* request,
                                        v1::RenderRaysResponse* response) override;
+  grpc::ServerWriteReactor<v1::ForwardResponse>* Forward(grpc::CallbackServerContext* call,
+                                                         const v1::ForwardRequest* request) override;
+  grpc::ServerBidiReactor<v1::BackwardRequest, v1::BackwardResponse>* Backward(
+      grpc::CallbackServerContext* call) override;
+  grpc::ServerUnaryReactor* ReleaseTape(grpc::CallbackServerContext* call, const v1::ReleaseTapeRequest* request,
+                                        v1::ReleaseTapeResponse* response) override;
+  grpc::ServerBidiReactor<v1::StreamRaysRequest, v1::StreamRaysResponse>* StreamRays(
+      grpc::CallbackServerContext* call) override;
 
  private:
   ServiceContext& context_;

@@ -8,8 +8,6 @@
 namespace dvren::server {
 namespace {
 
-constexpr std::size_t kMaxOutbound = 4;  // messages that wait for the caller: some 1 MiB
-
 double Seconds(Clock::duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
@@ -17,30 +15,17 @@ double Seconds(Clock::duration duration) {
 }  // namespace
 
 RenderStream::RenderStream(ServiceContext& context, grpc::CallbackServerContext* call)
-    : context_(context), scope_(context, call, "RenderService/Render") {}
+    : ParkingStream(context, call, "RenderService/Render") {}
 
 RenderStream* RenderStream::Start(ServiceContext& context, grpc::CallbackServerContext* call,
                                   const v1::RenderRequest& request) {
-  const std::shared_ptr<RenderStream> stream(new RenderStream(context, call));
-  stream->self_ = stream;
-  if (const absl::Status status = stream->Submit(request); !status.ok()) stream->FinishCall(status);
-  return stream.get();
+  return ParkingStream::Begin(std::shared_ptr<RenderStream>(new RenderStream(context, call)),
+                              [&](RenderStream& stream) { return stream.Submit(request); });
 }
 
 absl::Status RenderStream::Submit(const v1::RenderRequest& request) {
-  if (!scope_.tenant().ok()) return scope_.tenant().status();
   DVREN_ASSIGN_OR_RETURN(spec_, DecodeRenderRequest(request, context_.config.limits.max_image_edge));
-  WorkOptions options;
-  options.label = "RenderService/Render";
-  options.tenant = *scope_.tenant();
-  options.work_class = WorkClass::kInteractive;
-  options.deadline = scope_.deadline();
-  options.device = request.device();
-  DVREN_ASSIGN_OR_RETURN(const WorkId work, context_.scheduler.Submit(shared_from_this(), std::move(options)));
-  // gRPC calls back only after this call has returned its reactor: whoever needs the id finds it.
-  MutexLock lock(mutex_);
-  work_ = work;
-  return absl::OkStatus();
+  return ParkingStream::Submit(request.device());
 }
 
 SliceResult RenderStream::RunSlice(Stream& stream) {
@@ -89,92 +74,6 @@ void RenderStream::PushSummary() {
   for (std::string& warning : WarningsOf(stats_, plan_->spec().sampling)) summary->add_warnings(std::move(warning));
   summary->set_field_version(plan_->field_version());
   Push(std::move(message));
-}
-
-void RenderStream::Abort(const absl::Status& why) {
-  End(why);
-}
-
-void RenderStream::Push(std::unique_ptr<v1::RenderResponse> message) {
-  const v1::RenderResponse* write = nullptr;
-  {
-    MutexLock lock(mutex_);
-    if (broken_) return;
-    outbound_.push_back(std::move(message));
-    if (outbound_.size() == 1) write = outbound_.front().get();
-  }
-  if (write != nullptr) StartWrite(write);
-}
-
-bool RenderStream::ShouldPark() {
-  MutexLock lock(mutex_);
-  parked_ = outbound_.size() >= kMaxOutbound && !broken_;
-  return parked_;
-}
-
-void RenderStream::OnWriteDone(bool ok) {
-  const v1::RenderResponse* write = nullptr;
-  std::optional<absl::Status> finish;
-  std::optional<WorkId> unpark;
-  double sent = 0;
-  {
-    MutexLock lock(mutex_);
-    sent = static_cast<double>(outbound_.front()->ByteSizeLong());
-    outbound_.pop_front();
-    if (!ok) {
-      broken_ = true;
-      outbound_.clear();
-    }
-    if (!outbound_.empty()) {
-      write = outbound_.front().get();
-    } else {
-      finish = ended_;
-    }
-    if (parked_) {
-      parked_ = false;
-      unpark = work_;
-    }
-  }
-  if (ok) context_.metrics.Transferred("out", sent);
-  if (write != nullptr) StartWrite(write);
-  if (unpark) context_.scheduler.Unpark(*unpark);
-  if (finish) {
-    FinishCall(*finish);
-  } else if (!ok) {
-    CancelWork();
-  }
-}
-
-void RenderStream::End(const absl::Status& status) {
-  {
-    MutexLock lock(mutex_);
-    ended_ = status;
-    // The message being written cannot be taken back; the rest is of no use after an error.
-    if (!status.ok() && outbound_.size() > 1) outbound_.erase(outbound_.begin() + 1, outbound_.end());
-    if (!outbound_.empty()) return;  // OnWriteDone finishes
-  }
-  FinishCall(status);
-}
-
-void RenderStream::FinishCall(const absl::Status& status) {
-  Finish(scope_.Finish(status));
-}
-
-void RenderStream::CancelWork() {
-  std::optional<WorkId> work;
-  {
-    MutexLock lock(mutex_);
-    work = work_;
-  }
-  if (work) context_.scheduler.Cancel(*work);
-}
-
-void RenderStream::OnCancel() {
-  CancelWork();
-}
-
-void RenderStream::OnDone() {
-  self_.reset();
 }
 
 }  // namespace dvren::server

@@ -47,6 +47,8 @@ limits:
   max_image_edge: 4096
   memory_bytes: 512 MiB
   max_message_bytes: 8388608
+  gradient_bytes: 3GiB
+tapes: {max_bytes: 2GiB, max_tenant_bytes: 1GiB, lease_s: 60, max_lease_s: 120}
 log: {level: debug, file: /var/log/dvrend.log}
 drain_grace_s: 5
 reflection: false
@@ -69,6 +71,8 @@ parse: {worker: /usr/libexec/parse, memory_bytes: 1GiB, seconds: 9}
   CHECK(config.limits.max_image_edge == 4096);
   CHECK(config.limits.memory_bytes == 512ull << 20);
   CHECK(config.limits.max_message_bytes == 8388608);
+  CHECK(config.limits.gradient_bytes == 3ull << 30);
+  CHECK(config.tapes == TapesConfig{2ull << 30, 1ull << 30, 60, 120});
   CHECK(config.log.level == LogLevel::kDebug);
   CHECK(config.log.file == "/var/log/dvrend.log");
   CHECK(config.drain_grace_s == 5);
