@@ -291,31 +291,34 @@ static void sample(const Job& job, int64_t item, Counters& counters) {
   counters.value[HP_COUNTER_RAYS] += end - item * kRaysPerItem;
 }
 
-// Keys by which rays that see the same voxels sort together: where a ray enters and leaves the field, ten bits per
-// coordinate, interleaved (Morton order in six dimensions).
+// Keys by which rays that see the same voxels sort together: first roughly by direction, then by the middle of what they
+// see of the field in Morton order. 6 and 30 bits.
 static void ray_keys(const Job& job, int64_t item, uint64_t* keys) {
   const Grid grid(job.field);
   const Lattice lattice(job.plan);
   const int64_t end = (item + 1) * kRaysPerItem < job.rays.count ? (item + 1) * kRaysPerItem : job.rays.count;
   for (int64_t first = item * kRaysPerItem; first < end; first += kWidth) {
     const int count = static_cast<int>(end - first < kWidth ? end - first : kWidth);
-    const March s = start_march(grid, lattice, given_rays(job.rays, first, count));
-    int32_t at[6][kWidth];
-    auto place = [&](int which, F t, F p, F g, int axis) {
-      const F extent = splat(grid.hi[axis] - grid.lo[axis]);
-      const F unit = (madd(t, g, p) - splat(grid.lo[axis])) / extent;
-      store_lanes(to_int(min_of(max_of(unit * splat(1024), splat(0)), splat(1023))), at[which]);
+    const RayPacket ray = given_rays(job.rays, first, count);
+    const March s = start_march(grid, lattice, ray);
+    const F middle = grid.unbounded ? s.t0 : splat(Real(0.5)) * (s.t0 + s.t1);
+    int32_t towards[3][kWidth], place[3][kWidth];
+    auto quantised = [](F unit, Real steps, int32_t* lanes) {  // a NaN becomes 0
+      store_lanes(to_int(min_of(max_of(unit * splat(steps), splat(0)), splat(steps - 1))), lanes);
     };
-    const F ends[2] = {s.t0, s.t1};
-    for (int e = 0; e < 2; ++e) {
-      place(3 * e, ends[e], s.px, s.gx, 0);
-      place(3 * e + 1, ends[e], s.py, s.gy, 1);
-      place(3 * e + 2, ends[e], s.pz, s.gz, 2);
+    const F d[3] = {ray.dx, ray.dy, ray.dz}, p[3] = {s.px, s.py, s.pz}, g[3] = {s.gx, s.gy, s.gz};
+    for (int i = 0; i < 3; ++i) {
+      quantised(madd(splat(Real(0.5)), d[i], splat(Real(0.5))), 4, towards[i]);
+      const F extent = splat(grid.hi[i] - grid.lo[i]);
+      quantised((madd(middle, g[i], p[i]) - splat(grid.lo[i])) / extent, 1024, place[i]);
     }
     for (int i = 0; i < count; ++i) {
       uint64_t key = 0;
+      for (int bit = 1; bit >= 0; --bit) {
+        for (const auto& lanes : towards) key = key << 1 | (static_cast<uint32_t>(lanes[i]) >> bit & 1);
+      }
       for (int bit = 9; bit >= 0; --bit) {
-        for (const auto& lanes : at) key = key << 1 | (static_cast<uint32_t>(lanes[i]) >> bit & 1);
+        for (const auto& lanes : place) key = key << 1 | (static_cast<uint32_t>(lanes[i]) >> bit & 1);
       }
       keys[first + i] = key;
     }

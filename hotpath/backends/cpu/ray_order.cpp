@@ -7,9 +7,9 @@
 
 namespace hp::cpu {
 
-// Radix sort, six digits of ten bits, the lowest first.
+// Radix sort, four digits of nine bits, the lowest first.
 std::vector<uint32_t> OrderRays(std::vector<uint64_t> keys) {
-  constexpr int kDigitBits = 10, kDigits = 6;
+  constexpr int kDigitBits = 9, kDigits = 4;
   const std::size_t n = keys.size();
   std::vector<uint32_t> order(n), next_order(n);
   std::vector<uint64_t> next_keys(n);
@@ -17,11 +17,11 @@ std::vector<uint32_t> OrderRays(std::vector<uint64_t> keys) {
   for (int digit = 0; digit < kDigits; ++digit) {
     const int shift = digit * kDigitBits;
     std::array<std::size_t, std::size_t{1} << kDigitBits> places{};
-    for (uint64_t key : keys) ++places[key >> shift & 1023];
+    for (uint64_t key : keys) ++places[key >> shift & 511];
     std::size_t sum = 0;
     for (std::size_t& place : places) sum += std::exchange(place, sum);
     for (std::size_t i = 0; i < n; ++i) {
-      const std::size_t to = places[keys[i] >> shift & 1023]++;
+      const std::size_t to = places[keys[i] >> shift & 511]++;
       next_keys[to] = keys[i];
       next_order[to] = order[i];
     }
