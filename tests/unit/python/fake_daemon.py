@@ -1,7 +1,8 @@
 """A daemon in the test's own process: the services of dvren.v1 with arithmetic in place of renders.
 
-Pixel (x, y) of a render is rgb = (x, y, x * y), opacity = x + 100 y; ray i of RenderRays gives opacity = its id.
-Its switches break connections at chosen points.
+Pixel (x, y) of a render is rgb = (x, y, x * y), opacity = x + 100 y; ray i of RenderRays gives opacity = its id. Of a
+dense field with `differentiable` set, and in every Forward, it is rgb = (x + 1) m + background, opacity = (y + 1) m,
+depth = m, where m is linear in each input: see _mean(). Its switches break connections at chosen points.
 """
 
 import hashlib
@@ -46,6 +47,13 @@ class FakeDaemon:
         self.break_download_after = []
         self.corrupt_download = False
         self.wrong_tile = None  # called with each tile before it is sent
+        self.differentiable = False
+        self.tapes = {}  # name → (request, field version, origin of the image)
+        self.released = []
+        self.gradients = {}  # field name → f64 values
+        self.update_ids = {}
+        self.lose_update = 0
+        self.adjoint_tiles = []  # of the last Backward
         self.cancelled = threading.Event()
         self.chunk_sizes = []
         self.checksums = []
@@ -152,6 +160,9 @@ class FakeDaemon:
                 raise Abort(grpc.StatusCode.UNAVAILABLE, "going down")
         if len(data) != header.total_bytes:
             raise Abort(grpc.StatusCode.INVALID_ARGUMENT, f"total_bytes = {header.total_bytes}: {len(data)} came")
+        if header.keep_only:
+            name = header.upload or header.request_id
+            return fields.UploadFieldResponse(upload=fields.Upload(name=name, received_bytes=len(data), complete=True))
         field = self._create(header.display_name, header.source, header.options, bytes(data), header.request_id)
         if self.lose_answer:
             self.lose_answer = False
@@ -163,8 +174,37 @@ class FakeDaemon:
             raise Abort(grpc.StatusCode.NOT_FOUND, "upload: unknown")
         return fields.Upload(name=request.name, received_bytes=len(self.uploads[request.name]))
 
+    def UpdateField(self, request, context):
+        field, payload = self._find(request.name)
+        if request.request_id in self.update_ids:
+            return self.update_ids[request.request_id]
+        if request.expected_version not in (0, field.version):
+            raise Abort(grpc.StatusCode.ABORTED, f"expected_version = {request.expected_version}: is {field.version}")
+        given = request.payload
+        new = given.inline if given.WhichOneof("source") == "inline" else bytes(self.uploads.pop(given.upload))
+        if len(new) != len(payload):
+            raise Abort(grpc.StatusCode.INVALID_ARGUMENT, f"payload = {len(new)} bytes: must be {len(payload)}")
+        changed = fields.Field()
+        changed.CopyFrom(field)
+        changed.version += 1
+        changed.sha256 = hashlib.sha256(new).digest()
+        self.fields[field.name] = (changed, new)
+        self.update_ids[request.request_id] = changed
+        if self.lose_update:
+            self.lose_update -= 1
+            raise Abort(grpc.StatusCode.UNAVAILABLE, "lost")
+        return changed
+
+    def ZeroGradients(self, request, context):
+        field, payload = self._find(request.name)
+        self.gradients[field.name] = np.zeros(_values(field, payload).shape)
+        return fields.ZeroGradientsResponse()
+
     def DownloadField(self, request, context):
         field, payload = self._find(request.name)
+        if request.content == fields.FIELD_CONTENT_GRADIENT:
+            yield from self._download_gradient(field, request)
+            return
         yield fields.DownloadFieldResponse(field=field)
         if self.corrupt_download:
             payload = bytes(len(payload))
@@ -173,6 +213,17 @@ class FakeDaemon:
             if limit is not None and offset >= limit:
                 raise Abort(grpc.StatusCode.UNAVAILABLE, "going down")
             yield fields.DownloadFieldResponse(chunk=common.Chunk(offset=offset, data=payload[offset : offset + 1000]))
+
+    def _download_gradient(self, field, request):
+        if field.name not in self.gradients:
+            raise Abort(grpc.StatusCode.FAILED_PRECONDITION, f"field = {field.name}: has no gradient")
+        values, origins = _on_wire(self.gradients[field.name], request.dtype)
+        gradient = fields.GradientDescription(
+            dtype=request.dtype, shape=values.shape, exponent=-20, origins_bytes=len(origins)
+        )
+        yield fields.DownloadFieldResponse(field=field, gradient=gradient)
+        for chunk in _chunks(origins + values.tobytes()):
+            yield fields.DownloadFieldResponse(chunk=chunk)
 
     # ---- RenderService ----
 
@@ -186,10 +237,18 @@ class FakeDaemon:
         roi = common.Roi(width=camera.width, height=camera.height)
         if request.HasField("roi"):
             roi = request.roi
+        forward = renders.ForwardRequest(image=request)
+        images = self._images(forward, camera.width, camera.height) if self.differentiable else None
+        yield from self._tiles(request, camera, roi, images, renders.RenderResponse)
+        stats = renders.RenderStats(rays=roi.width * roi.height, samples=12, truncated_rays=3)
+        summary = renders.RenderSummary(stats=stats, warnings=["3 rays were cut by max_steps"], field_version=4)
+        yield renders.RenderResponse(summary=summary)
+
+    def _tiles(self, request, camera, roi, images, response):
         header = renders.RenderHeader(
             request_id="req-1", roi=roi, camera=camera, sampling=request.sampling, device="cpu"
         )
-        yield renders.RenderResponse(header=header)
+        yield response(header=header)
         tile = request.tile or TILE
         tiles = [
             common.Roi(x=x, y=y, width=min(tile, roi.x + roi.width - x), height=min(tile, roi.y + roi.height - y))
@@ -201,13 +260,12 @@ class FakeDaemon:
             y, x = np.mgrid[part.y : part.y + part.height, part.x : part.x + part.width].astype(np.float64)
             for aov in request.aovs or [scene.AOV_RGB]:
                 image = np.stack([x, y, x * y], axis=-1) if aov == scene.AOV_RGB else x + 100 * y
+                if images is not None:
+                    image = images[aov][part.y : part.y + part.height, part.x : part.x + part.width]
                 message.images.add(aov=aov).tensor.CopyFrom(_tensor(image, request.precision))
             if self.wrong_tile:
                 self.wrong_tile(message)
-            yield renders.RenderResponse(tile=message)
-        stats = renders.RenderStats(rays=roi.width * roi.height, samples=12, truncated_rays=3)
-        summary = renders.RenderSummary(stats=stats, warnings=["3 rays were cut by max_steps"], field_version=4)
-        yield renders.RenderResponse(summary=summary)
+            yield response(tile=message)
 
     def RenderRays(self, request, context):
         count = request.rays.origins.shape[0]
@@ -222,6 +280,198 @@ class FakeDaemon:
             values = np.repeat(ids[:, None], 3, axis=1) if aov == scene.AOV_RGB else ids
             answer.images.add(aov=aov).tensor.CopyFrom(_tensor(values, request.precision))
         return answer
+
+    def _inputs(self, forward):
+        """What m is linear in, by name."""
+        target = forward.image if forward.WhichOneof("target") == "image" else forward.rays
+        (instance,) = target.scene.instances
+        field, payload = self._find(instance.field)
+        if instance.field_version not in (0, field.version):
+            raise Abort(grpc.StatusCode.ABORTED, f"field_version = {instance.field_version}: is {field.version}")
+        inputs = {
+            "values": _values(field, payload),
+            "sigma_scale": instance.sigma_scale if instance.HasField("sigma_scale") else 1.0,
+            "color": _vector(instance.constant.rgb) if instance.WhichOneof("color") else np.ones(3),
+            "pose": np.zeros(12),
+            "focal": np.zeros(2),
+        }
+        if forward.WhichOneof("target") == "image":
+            inputs["pose"] = np.array(target.camera.camera_to_world.m)
+            inputs["focal"] = np.array([target.camera.pinhole.fx, target.camera.pinhole.fy])
+        return field, inputs, _vector(target.scene.background)
+
+    def _images(self, forward, width, height):
+        field, inputs, background = self._inputs(forward)
+        m = _mean(**inputs)
+        y, x = np.mgrid[:height, :width].astype(np.float64)
+        opacity = (y + 1) * m
+        return {
+            scene.AOV_RGB: ((x + 1) * m)[..., None] + background,
+            scene.AOV_OPACITY: opacity,
+            scene.AOV_TRANSMITTANCE: 1 - opacity,
+            scene.AOV_DEPTH: np.full(x.shape, m),
+        }
+
+    def Forward(self, request, context):
+        if request.WhichOneof("target") == "image":
+            target, camera = request.image, request.image.camera
+        else:
+            target = request.rays
+            camera = scene.Camera(width=target.rays.origins.shape[0], height=1)
+        roi = common.Roi(width=camera.width, height=camera.height)
+        if request.WhichOneof("target") == "image" and target.HasField("roi"):
+            roi = target.roi
+        tile = request.image.tile  # 0 of rays
+        asked = renders.RenderRequest(aovs=target.aovs, precision=target.precision, tile=tile)
+        images = self._images(request, camera.width, camera.height)
+        yield from self._tiles(asked, camera, roi, images, renders.ForwardResponse)
+        field, _ = self._find(target.scene.instances[0].field)
+        name = f"tapes/{len(self.tapes) + len(self.released) + 1}"
+        self.tapes[name] = (request, field.version, roi)
+        tape = renders.Tape(
+            name=name,
+            bytes=20 * roi.width * roi.height,
+            field=field.name,
+            field_version=field.version,
+            width=roi.width,
+            height=roi.height,
+            precision=target.precision or common.PRECISION_F32,
+        )
+        tape.expire_time.FromSeconds(1_800_000_000)
+        stats = renders.RenderStats(rays=roi.width * roi.height, samples=12)
+        yield renders.ForwardResponse(summary=renders.ForwardSummary(tape=tape, stats=stats, warnings=["taped"]))
+
+    def ReleaseTape(self, request, context):
+        if request.tape not in self.tapes:
+            raise Abort(grpc.StatusCode.NOT_FOUND, f"tape = {request.tape}: not found")
+        del self.tapes[request.tape]
+        self.released.append(request.tape)
+        return renders.ReleaseTapeResponse()
+
+    def Backward(self, requests, context):
+        header = next(requests).header
+        self.last["Backward"] = header
+        self.adjoint_tiles = [request.adjoint for request in requests]
+        if header.tape not in self.tapes:
+            raise Abort(grpc.StatusCode.NOT_FOUND, f"tape = {header.tape}: not found")
+        forward, version, roi = self.tapes[header.tape]
+        field, inputs, _ = self._inputs(forward)
+        if field.version != version:
+            raise Abort(grpc.StatusCode.ABORTED, f"tape = {header.tape}: the field has version {field.version} by now")
+        dm, covered = 0.0, np.zeros((roi.height, roi.width), int)
+        d_background = np.zeros(3)
+        for tile in self.adjoint_tiles:
+            r = tile.roi
+            covered[r.y - roi.y : r.y - roi.y + r.height, r.x - roi.x : r.x - roi.x + r.width] += 1
+            y, x = np.mgrid[r.y : r.y + r.height, r.x : r.x + r.width].astype(np.float64)
+            for image in tile.images:
+                adjoint = _array(image.tensor, forward)
+                if image.aov == scene.AOV_RGB:
+                    dm += (adjoint * (x + 1)[..., None]).sum()
+                    d_background += adjoint.sum((0, 1))
+                else:
+                    weight = {scene.AOV_OPACITY: y + 1, scene.AOV_TRANSMITTANCE: -y - 1, scene.AOV_DEPTH: 1.0}
+                    dm += (adjoint * weight[image.aov]).sum()
+        if not (covered == 1).all():
+            raise Abort(grpc.StatusCode.INVALID_ARGUMENT, "adjoint: does not cover the image once")
+        derivative = _mean_derivatives(**inputs)
+        want, summary = header.want, renders.BackwardSummary(request_id="req-3")
+        gradient = dm * derivative["values"]
+        if want.accumulate:
+            gradient = self.gradients[field.name] = self.gradients.get(field.name, 0) + gradient
+            summary.value_stats.count = gradient.size
+        if want.values:
+            values, origins = _on_wire(gradient, want.dtype)
+            array = renders.GradientArray(
+                field=field.name,
+                field_version=version,
+                dtype=want.dtype,
+                shape=values.shape,
+                origins_bytes=len(origins),
+                exponent=want.exponent if want.HasField("exponent") else -30,
+            )
+            yield renders.BackwardResponse(values=array)
+            for chunk in _chunks(origins + values.tobytes()):
+                yield renders.BackwardResponse(chunk=chunk)
+            summary.value_stats.count = gradient.size
+            summary.value_stats.histogram.extend([0] * 63 + [gradient.size])
+        found = summary.gradients
+        if want.camera:
+            found.camera.camera_to_world.m.extend(dm * derivative["pose"])
+            found.camera.omega.y, found.camera.v.z = 2.0, 3.0
+            found.camera.fx, found.camera.fy = dm * derivative["focal"]
+            found.camera.k4, found.camera.p1, found.camera.t_far = 4.0, 5.0, 6.0
+        if want.scene:
+            found.scene.background.CopyFrom(common.Vec3(x=d_background[0], y=d_background[1], z=d_background[2]))
+            found.scene.sigma_scale = dm * derivative["sigma_scale"]
+            found.scene.color.CopyFrom(common.Vec3(**dict(zip("xyz", dm * derivative["color"]))))
+            found.scene.knot_density.extend([7.0])
+            found.scene.knot_rgb.add(x=8.0)
+        if want.step:
+            found.dt = 9.0
+        if want.rays:
+            for name in ("origins", "directions", "t_near", "t_far"):
+                shape = (roi.width, 3) if name in ("origins", "directions") else (roi.width,)
+                getattr(found.rays, name).CopyFrom(_tensor(np.full(shape, dm), forward.rays.precision))
+        summary.stats.rays = roi.width * roi.height
+        if not header.keep_tape:
+            del self.tapes[header.tape]
+            self.released.append(header.tape)
+        yield renders.BackwardResponse(summary=summary)
+
+
+POSE_WEIGHTS = np.linspace(0.1, 1.2, 12)
+FOCAL_WEIGHTS = np.array([0.5, 0.25])
+COLOR_WEIGHTS = np.array([0.5, 0.25, 0.125])
+
+
+def _mean(values, sigma_scale, color, pose, focal):
+    return values.mean() * sigma_scale + COLOR_WEIGHTS @ color + POSE_WEIGHTS @ pose + FOCAL_WEIGHTS @ focal
+
+
+def _mean_derivatives(values, sigma_scale, color, pose, focal):
+    return {
+        "values": np.full(values.shape, sigma_scale / values.size),
+        "sigma_scale": values.mean(),
+        "color": COLOR_WEIGHTS,
+        "pose": POSE_WEIGHTS,
+        "focal": FOCAL_WEIGHTS,
+    }
+
+
+def _values(field, payload):
+    """Those of a dense field; a NanoVDB one has two leaves of ones."""
+    if field.type == "nanovdb":
+        return np.ones((2, 8, 8, 8))
+    dtype = np.float16 if field.dense_grid.dtype == common.DTYPE_F16 else np.float32
+    return np.frombuffer(payload, dtype).reshape(field.dense_grid.shape).astype(np.float64)
+
+
+def _on_wire(gradient, dtype):
+    """Values of the dtype, and the bytes of leaf origins."""
+    leaves = gradient.shape[0] if gradient.shape[1:] == (8, 8, 8) else 0
+    origins = np.arange(3 * leaves, dtype="<i4") * 8
+    return gradient.astype(np.float64 if dtype == common.DTYPE_F64 else np.float32), origins.tobytes()
+
+
+def _chunks(data, size=1000):
+    return [common.Chunk(offset=at, data=data[at : at + size]) for at in range(0, len(data), size)]
+
+
+def _vector(message):
+    return np.array([message.x, message.y, message.z])
+
+
+def _array(tensor, forward):
+    """Of the precision that the forward had."""
+    target = forward.image if forward.WhichOneof("target") == "image" else forward.rays
+    f64 = target.precision == common.PRECISION_F64
+    if tensor.dtype != (common.DTYPE_F64 if f64 else common.DTYPE_F32):
+        raise Abort(
+            grpc.StatusCode.INVALID_ARGUMENT, f"adjoint.dtype = {tensor.dtype}: must be of the tape's precision"
+        )
+    dtype = np.float64 if f64 else np.float32
+    return np.frombuffer(tensor.payload.inline, dtype).reshape(tensor.shape).astype(np.float64)
 
 
 def _tensor(values, precision):
@@ -244,6 +494,11 @@ _REQUESTS = {
     "UploadField": fields.UploadFieldRequest,
     "GetUpload": fields.GetUploadRequest,
     "DownloadField": fields.DownloadFieldRequest,
+    "UpdateField": fields.UpdateFieldRequest,
+    "ZeroGradients": fields.ZeroGradientsRequest,
+    "Forward": renders.ForwardRequest,
+    "Backward": renders.BackwardRequest,
+    "ReleaseTape": renders.ReleaseTapeRequest,
     "Render": renders.RenderRequest,
     "RenderRays": renders.RenderRaysRequest,
 }
@@ -268,7 +523,9 @@ class _Handlers(grpc.GenericRpcHandler):
             "request_deserializer": _REQUESTS[name].FromString,
             "response_serializer": lambda message: message.SerializeToString(),
         }
-        if name in ("Render", "DownloadField"):
+        if name == "Backward":
+            return grpc.stream_stream_rpc_method_handler(self._stream(name), **codec)
+        if name in ("Render", "Forward", "DownloadField"):
             return grpc.unary_stream_rpc_method_handler(self._stream(name), **codec)
         if name == "UploadField":
             return grpc.stream_unary_rpc_method_handler(self._unary(name), **codec)

@@ -133,7 +133,9 @@ def test_array_files_carry_their_box(client, daemon, tmp_path):
     daemon._create = lambda *arguments: sent.append(arguments[2]) or create(*arguments)
     client.fields.import_file("a", tmp_path / "a.npy", box=(0, 0, 0, 1, 1, 2), border="clamp")
     assert sent[0].dense_grid.box.max.z == 2 and sent[0].dense_grid.border == pb.BORDER_CLAMP
-    with pytest.raises(dvren.InvalidArgumentError, match="smoke.vdb: box, local_to_world, interp and border are for"):
+    with pytest.raises(
+        dvren.InvalidArgumentError, match="smoke.vdb: box, local_to_world, interp, border and activation are for"
+    ):
         client.fields.import_file("b", "smoke.vdb", box=(0, 0, 0, 1, 1, 2))
     with pytest.raises(dvren.InvalidArgumentError, match="kind = 'vdb': must be one of nanovdb, dense"):
         client.fields.import_file("b", "smoke.vdb", kind="vdb")
