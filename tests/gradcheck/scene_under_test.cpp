@@ -109,6 +109,12 @@ std::vector<Signature> Signatures(const SceneUnderTest& scene, const hp_instance
       std::uint64_t place = 0;
       for (std::size_t c = 0; c < 3; ++c) {
         const double cell = std::floor(cells[c]), f = cells[c] - cell;
+        if (scene.affine) {
+          // Only whether it lies between the outermost values: beyond them the field is constant.
+          const auto voxels = static_cast<double>(scene.example->size[c]);
+          place = 3 * place + (cell < 0 ? 0 : cell < voxels - 1 ? 1 : 2);
+          continue;
+        }
         place = 4096 * place + static_cast<std::uint64_t>(static_cast<std::int64_t>(cell) + 2048);
         s.marginal |= std::min(f, 1 - f) < 4e-5;
       }
@@ -116,7 +122,12 @@ std::vector<Signature> Signatures(const SceneUnderTest& scene, const hp_instance
       const bool cut = samples.dt[at] < dt * (1 - 1e-9);
       const double k = (samples.t[at] - rays.t_near[i]) / dt;
       s.bits = Mix(Mix(s.bits, place), 2 * static_cast<std::uint64_t>(k + 1e-9) + (cut ? 1 : 0));
-      if (cut) s.marginal |= samples.dt[at] < 1e-4 * dt || samples.dt[at] > (1 - 1e-4) * dt;
+      // An end that falls on the bound of a segment: f32 sees it cut, or not.
+      const double close = std::max(1e-4 * dt, 5e-7 * std::fabs(samples.t[at]));
+      if (cut) s.marginal |= samples.dt[at] < close || samples.dt[at] > dt - close;
+      if (n + 1 == samples.count[i]) {
+        s.marginal |= std::fabs(samples.t[at] + 0.5 * dt - rays.t_far[i]) < close;
+      }
       if (harmonics) {
         for (std::size_t c = 0; c < 3; ++c) {
           s.bits = Mix(s.bits, samples.rgb[3 * at + c] > 0);
@@ -138,7 +149,7 @@ std::vector<Signature> Signatures(const SceneUnderTest& scene, const hp_instance
 
 hp_plan_desc SceneUnderTest::Desc(hp_precision precision) const {
   hp_plan_desc d = desc;
-  d.camera = &camera;
+  d.camera = camera.struct_size ? &camera : nullptr;  // without one: given rays
   d.precision = precision;
   return d;
 }

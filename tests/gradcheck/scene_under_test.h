@@ -21,13 +21,14 @@ struct SceneUnderTest {
   std::string name;
   const FieldExample* example = nullptr;
   std::vector<float> values;
-  hp_camera camera = {};
+  hp_camera camera = {};   // none when struct_size is 0
   hp_plan_desc desc = {};  // its camera is filled in when a plan is made
   double sigma_scale = 1;
   Vec3 color{1, 1, 1};
   std::vector<double> knots, knot_rgb;
   unsigned inputs = kOfAll;
   bool values_moved = false;
+  bool affine = false;  // the field has the same slope in every cell: which cell a sample lies in plays no part
 
   [[nodiscard]] hp_roi Whole() const { return {0, 0, camera.width, camera.height}; }
   [[nodiscard]] hp_plan_desc Desc(hp_precision precision) const;  // points at this scene's camera
