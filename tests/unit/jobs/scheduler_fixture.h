@@ -123,19 +123,20 @@ inline WorkOptions OfClass(WorkClass work_class) {
 class Roadblock {
  public:
   explicit Roadblock(Scheduler& scheduler) {
-    work_ = MakeWork([this](Stream&) {
-      entered_.Open();
-      gate_.Wait();
+    // The slice holds the gates, too: it may still be on its way through one when the roadblock is gone.
+    work_ = MakeWork([entered = entered_, gate = gate_](Stream&) {
+      entered->Open();
+      gate->Wait();
       return SliceResult::kDone;
     });
     REQUIRE(scheduler.Submit(work_, OfClass(WorkClass::kInteractive)).ok());
-    entered_.Wait();
+    entered_->Wait();
   }
   ~Roadblock() { Lift(); }
-  void Lift() { gate_.Open(); }
+  void Lift() { gate_->Open(); }
 
  private:
-  Gate entered_, gate_;
+  std::shared_ptr<Gate> entered_ = std::make_shared<Gate>(), gate_ = std::make_shared<Gate>();
   std::shared_ptr<TestWork> work_;
 };
 
