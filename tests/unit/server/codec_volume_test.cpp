@@ -13,6 +13,7 @@ TEST_CASE("A dense volume that is described and rebuilt is the same") {
   volume.local_to_world.m = {2, 0, 0, 5, 0, 2, 0, 6, 0, 0, 2, 7};
   volume.interp = io::Interp::kNearest;
   volume.border = io::Border::kClamp;
+  volume.activation = io::Activation::kExp;
   v1::Field description;
   DescribeVolume(volume, FieldInfo{}, &description);
   CHECK(CheckStoredSpec(description).ok());
@@ -25,6 +26,7 @@ TEST_CASE("A dense volume that is described and rebuilt is the same") {
   CHECK(dense.local_to_world == volume.local_to_world);
   CHECK(dense.interp == volume.interp);
   CHECK(dense.border == volume.border);
+  CHECK(dense.activation == volume.activation);
   CHECK(test::Bytes(dense.values) == test::Bytes(volume.values));
 }
 

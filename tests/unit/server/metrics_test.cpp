@@ -51,6 +51,8 @@ TEST_CASE("Gauges of the snapshot are read on each scrape and go with their sour
     snapshot.queued_normal = depth;
     snapshot.devices.push_back({"cpu", 10, 20});
     snapshot.fields_on_disk = 2;
+    snapshot.tapes = 3;
+    snapshot.tape_bytes = 60;
     return snapshot;
   });
   CHECK(Exposes(metrics, R"(dvrend_queue_depth{class="normal"} 3)"));
@@ -58,6 +60,8 @@ TEST_CASE("Gauges of the snapshot are read on each scrape and go with their sour
   CHECK(Exposes(metrics, R"(dvrend_queue_depth{class="normal"} 4)"));
   CHECK(Exposes(metrics, R"(dvrend_device_memory_bytes{device="cpu",state="used"} 10)"));
   CHECK(Exposes(metrics, R"(dvrend_fields_resident{tier="disk"} 2)"));
+  CHECK(Exposes(metrics, "dvrend_tapes 3"));
+  CHECK(Exposes(metrics, "dvrend_tape_bytes 60"));
   metrics.SetSnapshotSource(nullptr);
   CHECK(metrics.Expose().find("dvrend_queue_depth") == std::string::npos);
 }

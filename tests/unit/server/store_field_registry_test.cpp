@@ -155,6 +155,86 @@ TEST_CASE("A leased field is loaded once and outlives its deletion") {
   CHECK(absl::IsNotFound(registry->Acquire(stream, "default", "smoke", 0).status()));
 }
 
+FieldUpdate UpdateOf(const std::string& name, std::uint64_t expected_version = 0, const std::string& request_id = "") {
+  return {"default", name, expected_version, request_id, nullptr};
+}
+
+io::Blob OtherValues() {
+  io::DenseVolume volume = test::SmallVolume();
+  reinterpret_cast<float*>(volume.values.data())[0] = 42;
+  return volume.values;
+}
+
+TEST_CASE("An update makes a new version that is leased from then on, while old leases keep their values") {
+  const TempFolder folder;
+  v1::Field updated;
+  {
+    const auto registry = Open(folder);
+    const v1::Field field = *registry->Add(Creation("smoke"), test::SmallVolume());
+    Stream stream = *Cpu()->CreateStream();
+    const auto old = registry->Acquire(stream, "default", "smoke", 0);
+    updated = *registry->Update(UpdateOf("smoke", 1), OtherValues());
+    CHECK(updated.version() == 2);
+    CHECK(updated.sha256() == Sha256Of(OtherValues().data(), OtherValues().size()));
+    CHECK(registry->on_devices() == 0);
+    const auto now = registry->Acquire(stream, "default", "smoke", 2);
+    REQUIRE(now.ok());
+    CHECK(now->field != old->field);
+    CHECK(now->description.version() == 2);
+    CHECK(absl::IsAborted(registry->Acquire(stream, "default", "smoke", 1).status()));
+  }
+  const auto registry = Open(folder);
+  CHECK(registry->Get("default", "smoke")->SerializeAsString() == updated.SerializeAsString());
+}
+
+TEST_CASE("The second of two updates of one version is told, and so is who names another tenant's field") {
+  const TempFolder folder;
+  const auto registry = Open(folder);
+  REQUIRE(registry->Add(Creation("smoke"), test::SmallVolume()).ok());
+  REQUIRE(registry->Update(UpdateOf("smoke", 1), OtherValues()).ok());
+  CHECK(absl::IsAborted(registry->Update(UpdateOf("smoke", 1), OtherValues()).status()));
+  CHECK(absl::IsAborted(registry->CheckUpdate(UpdateOf("smoke", 1)).status()));
+  CHECK(registry->CheckUpdate(UpdateOf("smoke", 2)).ok());
+  FieldUpdate foreign = UpdateOf("smoke");
+  foreign.tenant = "other";
+  CHECK(absl::IsNotFound(registry->Update(foreign, OtherValues()).status()));
+}
+
+TEST_CASE("A repeated update is carried out once, also after a restart") {
+  const TempFolder folder;
+  {
+    const auto registry = Open(folder);
+    REQUIRE(registry->Add(Creation("smoke"), test::SmallVolume()).ok());
+    REQUIRE(registry->Update(UpdateOf("smoke", 1, "u1"), OtherValues()).ok());
+    CHECK(registry->Update(UpdateOf("smoke", 1, "u1"), OtherValues())->version() == 2);
+  }
+  const auto registry = Open(folder);
+  CHECK(registry->CheckUpdate(UpdateOf("smoke", 1, "u1")).value()->version() == 2);
+  REQUIRE(registry->Update(UpdateOf("smoke", 0, "u2"), OtherValues()).ok());
+  CHECK(registry->Update(UpdateOf("smoke", 0, "u1"), OtherValues())->version() == 3);
+  REQUIRE(registry->Delete("default", "smoke", 0).ok());
+  REQUIRE(registry->Add(Creation("smoke"), test::SmallVolume()).ok());
+  CHECK(registry->Update(UpdateOf("smoke", 1, "u1"), OtherValues())->version() == 2);  // another field's
+}
+
+TEST_CASE("An update that fails leaves the field as it was, and free for the next") {
+  const TempFolder folder;
+  const auto state = std::make_shared<test::FaultSwitch>();
+  const auto registry = Open(folder, {}, test::FaultsOf(state));
+  REQUIRE(registry->Add(Creation("smoke"), test::SmallVolume()).ok());
+  state->error = ENOSPC;
+  CHECK(absl::IsResourceExhausted(registry->Update(UpdateOf("smoke"), OtherValues()).status()));
+  state->error = 0;
+  CHECK(absl::IsInvalidArgument(registry->Update(UpdateOf("smoke"), io::Blob(4)).status()));
+  FieldUpdate given_up = UpdateOf("smoke");
+  given_up.cancelled = [] { return true; };
+  CHECK(absl::IsCancelled(registry->Update(given_up, OtherValues()).status()));
+  CHECK(registry->Get("default", "smoke")->version() == 1);
+  Stream stream = *Cpu()->CreateStream();
+  CHECK(registry->Acquire(stream, "default", "smoke", 1).ok());
+  CHECK(registry->Update(UpdateOf("smoke"), OtherValues())->version() == 2);
+}
+
 TEST_CASE("A payload damaged on disk is never served") {
   const TempFolder folder;
   const auto registry = Open(folder);

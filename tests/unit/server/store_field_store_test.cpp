@@ -98,6 +98,91 @@ TEST_CASE("A full disk at any step of a put leaves nothing and says so") {
   }
 }
 
+// The field after an update.
+StoredField Next(const StoredField& old, const std::string& payload) {
+  StoredField next = old;
+  next.description.set_version(old.description.version() + 1);
+  next.description.set_sha256(Sha256Of(payload.data(), payload.size()));
+  next.update_ids = {"u1", "u2"};
+  return next;
+}
+
+absl::Status Replace(FieldStore& store, const StoredField& old, const StoredField& next, const std::string& payload) {
+  return store.Replace(old.description, next, payload.data(), payload.size(), [] { return absl::OkStatus(); });
+}
+
+TEST_CASE("A field that was replaced is the new one after the store is opened anew, and nothing is left of the old") {
+  const TempFolder folder;
+  const std::string before(4096, 'p'), after(4096, 'q'), third(4096, 'r');
+  const StoredField field = Stored("a1", before), next = Next(field, after);
+  {
+    const auto store = *FieldStore::Open(folder.path());
+    REQUIRE(Put(*store, field, before).ok());
+    REQUIRE(Replace(*store, field, next, after).ok());
+    CHECK(test::NamesIn(folder / "fields/a1") ==
+          std::set<std::string>{"field.json", "payload-2.bin", "request_id", "updates-2"});
+  }
+  const auto store = *FieldStore::Open(folder.path());
+  std::vector<DamagedField> damaged;
+  const auto fields = store->LoadAll(damaged);
+  REQUIRE(fields->size() == 1);
+  CHECK(fields->front().description.SerializeAsString() == next.description.SerializeAsString());
+  CHECK(fields->front().request_id == field.request_id);
+  CHECK(fields->front().update_ids == next.update_ids);
+  CHECK(test::Bytes(*store->ReadPayload(next.description)) == after);
+  REQUIRE(Replace(*store, next, Next(next, third), third).ok());
+  CHECK(test::Bytes(*store->ReadPayload(Next(next, third).description)) == third);
+}
+
+TEST_CASE("A full disk at any step of a replacement leaves the field as it was") {
+  const std::string before(100, 'p'), after(100, 'q');
+  const StoredField field = Stored("a1", before), next = Next(field, after);
+  int steps = 0;
+  {
+    const TempFolder folder;
+    const auto state = std::make_shared<test::FaultSwitch>();
+    const auto store = *FieldStore::Open(folder.path(), test::FaultsOf(state));
+    REQUIRE(Put(*store, field, before).ok());
+    state->steps = 0;
+    REQUIRE(Replace(*store, field, next, after).ok());
+    steps = state->steps;
+  }
+  REQUIRE(steps >= 8);
+  for (int step = 0; step < steps; ++step) {
+    INFO("step " << step);
+    const TempFolder folder;
+    const auto state = std::make_shared<test::FaultSwitch>();
+    const auto store = *FieldStore::Open(folder.path(), test::FaultsOf(state));
+    REQUIRE(Put(*store, field, before).ok());
+    state->error = ENOSPC;
+    state->passes = step;
+    CHECK(absl::IsResourceExhausted(Replace(*store, field, next, after)));
+    state->error = 0;
+    CHECK(test::NamesIn(folder / "fields/a1") == std::set<std::string>{"field.json", "payload.bin", "request_id"});
+    std::vector<DamagedField> damaged;
+    const auto fields = store->LoadAll(damaged);
+    REQUIRE(fields->size() == 1);
+    CHECK(damaged.empty());
+    CHECK(fields->front().description.SerializeAsString() == field.description.SerializeAsString());
+    CHECK(test::Bytes(*store->ReadPayload(field.description)) == before);
+    CHECK(Replace(*store, field, next, after).ok());  // room again
+  }
+}
+
+TEST_CASE("What a crash left of a replacement is removed at the next start") {
+  const TempFolder folder;
+  const std::string payload(100, 'p');
+  const StoredField field = Stored("a1", payload);
+  REQUIRE(Put(**FieldStore::Open(folder.path()), field, payload).ok());
+  for (const char* name : {"payload-2.bin", "updates-2", "field.json.new"}) {
+    std::ofstream(folder / ("fields/a1/" + std::string(name))) << "half";
+  }
+  const auto store = *FieldStore::Open(folder.path());
+  std::vector<DamagedField> damaged;
+  CHECK(store->LoadAll(damaged)->size() == 1);
+  CHECK(test::NamesIn(folder / "fields/a1") == std::set<std::string>{"field.json", "payload.bin", "request_id"});
+}
+
 TEST_CASE("A put whose caller has gone leaves nothing") {
   const TempFolder folder;
   const std::string payload(100, 'p');

@@ -14,8 +14,9 @@ namespace dvren::io {
 [[nodiscard]] absl::StatusOr<std::uint64_t> DenseBytes(const std::array<std::int64_t, 4>& shape, DType dtype,
                                                        absl::string_view name);
 
-// Sizes, box (finite, min < max), transform (finite, invertible), colours finite, sigma finite and, unless an activation
-// makes it so, not negative; a bad sigma is reported with the count and the first voxel (x, y, z) in C order, counted from `first_index`.
+// Sizes, box (finite, min < max), transform (finite, invertible), colours finite, sigma finite and, unless an
+// activation makes it so, not negative; a bad sigma is reported with the count and the first voxel (x, y, z) in C
+// order, counted from `first_index`.
 [[nodiscard]] absl::Status CheckDense(const DenseVolume& volume, absl::string_view name,
                                       const std::array<std::int64_t, 3>& first_index = {0, 0, 0});
 
