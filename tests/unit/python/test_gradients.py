@@ -1,5 +1,5 @@
-"""client.forward, client.backward and the gradients of fields against the fake daemon: requests as asked, adjoints cut into
-tiles, answers as arrays, and what is refused before anything is sent."""
+"""client.forward, client.backward and the gradients of fields against the fake daemon: requests as asked, adjoints cut
+into tiles, answers as arrays, and what is refused before anything is sent."""
 
 import datetime
 
@@ -21,8 +21,8 @@ def field(client):
     return client.fields.upload("smoke", VALUES, activation="softplus")
 
 
-def image_like(tape, rng=np.random.default_rng(2), channels=()):
-    return rng.normal(size=(tape.height, tape.width, *channels)).astype(np.float32)
+def image_like(tape, channels=()):
+    return np.random.default_rng(2).normal(size=(tape.height, tape.width, *channels)).astype(np.float32)
 
 
 # ---- forward ---------------------------------------------------------------------------------------------------------

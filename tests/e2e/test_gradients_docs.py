@@ -1,0 +1,52 @@
+"""The code of docs/api_python.md runs, from top to bottom."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+from jax_venv import jax_python  # noqa: F401
+from python_client import CLIENT
+
+PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "api_python.md"
+
+
+def blocks():
+    return re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.M | re.S)
+
+
+def run(python, script, daemon):
+    env = {**os.environ, "DVREN_ENDPOINT": daemon.endpoint, "PYTHONPATH": str(CLIENT / "src")}
+    done = subprocess.run([python, "-c", script], env=env, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return done.stdout
+
+
+def test_the_page_shows_all_three_ways():
+    text = "".join(blocks())
+    assert len(blocks()) == 4
+    for word in (
+        "client.render(",
+        "client.forward(",
+        "client.backward(",
+        "dvren.torch",
+        "optimizer.step()",
+        "dvren.jax",
+    ):
+        assert word in text
+
+
+def test_the_code_runs_and_the_training_loop_learns(daemon):
+    pytest.importorskip("torch", reason="needs PyTorch (./dev setup)")
+    out = run(sys.executable, "".join(block for block in blocks() if "jax" not in block), daemon)
+    losses = [float(line.split()[1]) for line in out.splitlines() if re.match(r"\d+ |fitted ", line)]
+    assert len(losses) == 4 and losses[-1] < 0.2 * losses[0], out
+    daemon.ctl("field", "delete", "ball")
+    daemon.ctl("field", "delete", "fitted")
+
+
+def test_the_code_for_jax_runs(daemon, jax_python):  # noqa: F811
+    first = blocks()[0]
+    assert "(32, 32, 32)" in run(jax_python, first + "".join(block for block in blocks() if "jax" in block), daemon)
