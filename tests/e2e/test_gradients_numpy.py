@@ -291,7 +291,7 @@ def test_every_parameter_of_every_camera(client, model, convention):
         base = {key: value for key, value in base.items() if key not in ("fx", "fy")}
     if convention == "opengl":
         base["camera_to_world"] = (np.array(base["camera_to_world"]) * [1, -1, -1, 1]).tolist()
-    base.update(CAMERAS[model], model=model, convention=convention, t_near=2.6, t_far=3.9)
+    base.update(CAMERAS[model], model=model, convention=convention, t_near=2.6, t_far=3.87)
     options = {"step": 0.1, "precision": "f64", "aov": AOVS, "early_stop": 0, "background": (0.1, 0.2, 0.3)}
     adjoints = image_adjoints(12, 16)
 
