@@ -184,8 +184,16 @@ int32_t hp_gradient_default_exponent(double largest_adjoint, double dt, hp_preci
 }
 
 double hp_sum_value(const int64_t low_high[2]) {
-  return std::ldexp(static_cast<double>(low_high[1]), 64 + HP_SUM_EXPONENT) +
-         std::ldexp(static_cast<double>(static_cast<uint64_t>(low_high[0])), HP_SUM_EXPONENT);
+  // Of the magnitude: a small negative number is a large unsigned one less 2^64, and its digits would be lost.
+  const bool negative = low_high[1] < 0;
+  uint64_t low = static_cast<uint64_t>(low_high[0]), high = static_cast<uint64_t>(low_high[1]);
+  if (negative) {
+    low = ~low + 1;
+    high = ~high + (low == 0 ? 1 : 0);
+  }
+  const double magnitude = std::ldexp(static_cast<double>(high), 64 + HP_SUM_EXPONENT) +
+                           std::ldexp(static_cast<double>(low), HP_SUM_EXPONENT);
+  return negative ? -magnitude : magnitude;
 }
 
 hp_status hp_diff_workspace_size(const hp_plan*, int64_t, int64_t, size_t* bytes) {

@@ -40,7 +40,8 @@ struct LatticeAdjoint {
 
 HP_FN void place_sample_adjoint(const Lattice& lattice, const March& s, I k, F d_t, F d_length, LatticeAdjoint& out) {
   const F zero = splat(0), one = splat(1), dt = splat(lattice.dt), kf = to_real(k);
-  const M low = madd(kf, dt, s.t_near)<s.t0, high = madd(kf + one, dt, s.t_near)> s.t1, cut = either(low, high);
+  // An end that falls on the lattice belongs to the ray: either way it moves, the segment ends with it.
+  const M low = madd(kf, dt, s.t_near) <= s.t0, high = madd(kf + one, dt, s.t_near) >= s.t1, cut = either(low, high);
   // t = begin + offset length;  a cut segment's length is end - begin, another's is dt.
   const F d_extent = madd(sampler_offset(lattice, s, k), d_t, d_length);
   const F d_end = select(cut, d_extent, zero), d_begin = d_t - d_end;
