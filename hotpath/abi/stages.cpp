@@ -108,7 +108,7 @@ hp_status hp_img(hp_stream* stream, const hp_plan* plan, const hp_intl_t* integr
     HP_REQUIRE(job.count >= 1, "integrals.rgb.shape[0] = %lld: must be >= 1", static_cast<long long>(job.count));
     // The image's shape comes from the first tensor that is there.
     int64_t height = 1, width = job.count;
-    for (const hp_tensor* t : {&out->rgb, &out->opacity, &out->transmittance, &out->depth, &out->hit}) {
+    for (const hp_tensor* t : {&out->rgb, &out->opacity, &out->transmittance, &out->depth, &out->hit, &out->radiance}) {
       if (t->data && t->rank >= 2) {
         height = t->shape[0];
         width = t->shape[1];
