@@ -26,7 +26,7 @@ def run(python, script, daemon):
 
 def test_the_page_shows_all_three_ways():
     text = "".join(blocks())
-    assert len(blocks()) == 4
+    assert len(blocks()) == 5
     for word in (
         "client.render(",
         "client.forward(",

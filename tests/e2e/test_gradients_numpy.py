@@ -245,6 +245,36 @@ def test_activations_take_any_value_and_have_gradients(client, activation):
     assert got.sum() == pytest.approx((sums[0] - sums[1]) / (2 * h), rel=1e-4)
 
 
+def test_a_stream_of_rays_has_the_bits_of_tapes(client):
+    client.fields.upload("stream", coloured_lumps(12), box=BOX)
+    rng = np.random.default_rng(4)
+    origins = rng.normal(size=(300, 3)) * 0.2 + [0, 0, -3]
+    directions = rng.uniform(-0.5, 0.5, size=(300, 3)) - origins
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    adjoint = rng.normal(size=(300, 3)).astype(np.float32)
+    options = {"step": 0.1, "sigma_scale": 1.5, "aov": ("rgb", "depth")}
+    want = {"scene": True, "rays": True}
+    client.fields.zero_gradients("stream", exponent=-40)
+    summed = np.zeros((12, 12, 12, 4))
+    with client.stream_rays("stream", accumulate=True, dt=True, **want, **options) as stream:
+        for first in range(0, 300, 100):
+            part = slice(first, first + 100)
+            got = stream.send(origins[part], directions[part], rgb=adjoint[part])
+            result = client.forward_rays("stream", origins[part], directions[part], **options)
+            taped = client.backward(result.tape, rgb=adjoint[part], step=True, exponent=-40, dtype="f64", **want)
+            for name in ("rgb", "depth"):
+                np.testing.assert_array_equal(got[name], result[name])
+            np.testing.assert_array_equal(got.rays.origins, taped.rays.origins)
+            np.testing.assert_array_equal(got.rays.directions, taped.rays.directions)
+            assert (got.dt, got.scene.sigma_scale) == (taped.dt, taped.scene.sigma_scale)
+            summed += taped.values
+        assert stream.send(origins, directions).rays is None, "forward alone"
+    np.testing.assert_array_equal(client.fields.gradient("stream", dtype="f64").values, summed)
+    with pytest.raises(dvren.NotFoundError, match="nowhere"):
+        with client.stream_rays("nowhere") as stream:
+            stream.send(origins, directions)
+
+
 # ---- every gradient has the slope of the images ----------------------------------------------------------------------
 
 SLOPE = 1e-7  # step of differences: so small that hardly a sample crosses a face, where slopes jump

@@ -341,6 +341,32 @@ class FakeDaemon:
         stats = renders.RenderStats(rays=roi.width * roi.height, samples=12)
         yield renders.ForwardResponse(summary=renders.ForwardSummary(tape=tape, stats=stats, warnings=["taped"]))
 
+    def StreamRays(self, requests, context):
+        """Images are those of RenderRays; dL/d(origins) is the sum of the batch's adjoints."""
+        header = next(requests).header
+        self.last["StreamRays"] = header
+        for request in requests:
+            batch = request.batch
+            whole = renders.RenderRaysRequest(rays=batch.rays, aovs=header.aovs, precision=header.precision)
+            images = self.RenderRays(whole, context)
+            answer = renders.StreamRaysResponse(images=images.images, stats=images.stats, request_id="req-4")
+            forward = renders.ForwardRequest(rays=whole)
+            total = sum(_array(image.tensor, forward).sum() for image in batch.adjoints)
+            if batch.adjoints and header.want.rays:
+                for name, tensor in (("origins", batch.rays.origins), ("directions", batch.rays.directions)):
+                    getattr(answer.gradients.rays, name).CopyFrom(
+                        _tensor(np.full(tensor.shape, total), header.precision)
+                    )
+                for name in ("t_near", "t_far"):
+                    shape = batch.rays.origins.shape[:1]
+                    getattr(answer.gradients.rays, name).CopyFrom(_tensor(np.zeros(shape), header.precision))
+            if batch.adjoints and header.want.step:
+                answer.gradients.dt = total
+            if total == -1:
+                raise Abort(grpc.StatusCode.OUT_OF_RANGE, "exponent = 0: too small")
+            yield answer
+        self.last["StreamRays ended"] = True
+
     def ReleaseTape(self, request, context):
         if request.tape not in self.tapes:
             raise Abort(grpc.StatusCode.NOT_FOUND, f"tape = {request.tape}: not found")
@@ -498,6 +524,7 @@ _REQUESTS = {
     "ZeroGradients": fields.ZeroGradientsRequest,
     "Forward": renders.ForwardRequest,
     "Backward": renders.BackwardRequest,
+    "StreamRays": renders.StreamRaysRequest,
     "ReleaseTape": renders.ReleaseTapeRequest,
     "Render": renders.RenderRequest,
     "RenderRays": renders.RenderRaysRequest,
@@ -523,7 +550,7 @@ class _Handlers(grpc.GenericRpcHandler):
             "request_deserializer": _REQUESTS[name].FromString,
             "response_serializer": lambda message: message.SerializeToString(),
         }
-        if name == "Backward":
+        if name in ("Backward", "StreamRays"):
             return grpc.stream_stream_rpc_method_handler(self._stream(name), **codec)
         if name in ("Render", "Forward", "DownloadField"):
             return grpc.unary_stream_rpc_method_handler(self._stream(name), **codec)

@@ -226,6 +226,52 @@ def test_an_incomplete_answer_is_data_loss(client, daemon):
         client.backward(tape, depth=np.zeros((40, 50)))
 
 
+# ---- streams of rays -------------------------------------------------------------------------------------------------
+
+RAYS = np.zeros((5, 3)), np.tile([0.0, 0, 1], (5, 1))
+
+
+def test_batches_go_over_one_call(client, daemon):
+    options = {"step": 0.5, "sigma_scale": 2.0, "aov": ("rgb", "depth"), "precision": "f64"}
+    with client.stream_rays("smoke", rays=True, dt=True, exponent=-30, **options) as stream:
+        plain = stream.send(*RAYS, ids=[5, 6, 7, 8, 9])
+        assert plain.rgb.shape == (5, 3) and plain.depth.tolist() == [5, 6, 7, 8, 9] and plain.rgb.dtype == np.float64
+        assert plain.scene is plain.dt is plain.rays is None and plain.request_id == "req-4" and plain.stats.rays == 5
+        both = stream.send(RAYS[0][:2], RAYS[1][:2], t_near=0.5, rgb=np.ones((2, 3), np.float32), depth=np.ones(2))
+        assert both.dt == 8 and both.rays.origins.tolist() == [[8, 8, 8]] * 2 and both.rays.t_far.shape == (2,)
+    assert daemon.last["StreamRays ended"], "in good order"
+    client.render_rays("smoke", *RAYS, **options)
+    header, request = daemon.last["StreamRays"], daemon.last["RenderRays"]
+    assert (header.scene, header.sampling, header.aovs) == (request.scene, request.sampling, request.aovs)
+    assert header.want == renders.GradientRequest(rays=True, step=True, exponent=-30)
+    with pytest.raises(dvren.FailedPreconditionError, match="stream = closed"):
+        stream.send(*RAYS)
+
+
+def test_a_stream_ends_with_the_daemons_error(client, daemon):
+    with pytest.raises(dvren.OutOfRangeError, match="too small"):
+        with client.stream_rays("smoke", accumulate=True) as stream:
+            stream.send(*RAYS, depth=-np.eye(5)[0])
+    with pytest.raises(dvren.FailedPreconditionError, match="stream = closed"):
+        stream.send(*RAYS)
+    with client.stream_rays("smoke"):
+        pass  # nothing was sent, nothing was called
+
+
+def test_batches_that_do_not_fit_are_refused_before_anything_is_sent(client, daemon):
+    with client.stream_rays("smoke", accumulate=True) as stream:
+        with pytest.raises(dvren.InvalidArgumentError, match=r"rgb = array of shape \(5,\): must be \(5, 3\)"):
+            stream.send(*RAYS, rgb=np.ones(5))
+        with pytest.raises(dvren.InvalidArgumentError, match=r"directions = array of shape \(4, 3\)"):
+            stream.send(RAYS[0], RAYS[1][:4])
+        assert stream.send(*RAYS).rgb.shape == (5, 3), "the stream goes on"
+    with client.stream_rays("smoke") as stream:
+        with pytest.raises(dvren.InvalidArgumentError, match="rgb = given: the stream was opened for no gradient"):
+            stream.send(*RAYS, rgb=np.ones((5, 3)))
+    with pytest.raises(dvren.InvalidArgumentError, match="exponent = 3: is of accumulated gradients"):
+        client.stream_rays("smoke", exponent=3)
+
+
 # ---- fields ----------------------------------------------------------------------------------------------------------
 
 

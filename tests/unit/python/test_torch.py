@@ -1,5 +1,5 @@
-"""dvren.torch against the fake daemon, whose images are linear in every input: what is sent when, tapes, dtypes, errors;
-PyTorch's own gradcheck holds gradients against images."""
+"""dvren.torch against the fake daemon, whose images are linear in every input: what is sent when, tapes, dtypes,
+errors. PyTorch's own gradcheck holds gradients against images."""
 
 import gc
 import subprocess

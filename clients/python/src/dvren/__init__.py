@@ -32,6 +32,7 @@ from .errors import (
 )
 from .fields import DenseGrid, Field, FieldGradient, Fields, NanoVdb
 from .gradients import CameraGradient, ForwardResult, Gradients, GradientStats, RayGradient, SceneGradient, Tape
+from .ray_stream import RayResult, RayStream
 from .render import RenderResult, RenderStats
 
 __all__ = [
@@ -61,6 +62,8 @@ __all__ = [
     "OutOfRangeError",
     "PermissionDeniedError",
     "RayGradient",
+    "RayResult",
+    "RayStream",
     "RenderResult",
     "RenderStats",
     "ResourceExhaustedError",

@@ -17,6 +17,7 @@ from ._proto.dvren.v1 import admin_service_pb2 as pb
 from .errors import InvalidArgumentError, UnimplementedError, invalid
 from .fields import Field, Fields
 from .gradients import ForwardResult, Gradients, Tape, backward, forward, forward_rays
+from .ray_stream import RayStream, ray_stream
 from .render import CameraLike, Progress, RenderResult, TransferLike, render, render_rays
 
 DEFAULT_ENDPOINT = "127.0.0.1:50551"
@@ -31,6 +32,10 @@ class Limits:
     max_image_edge: int
     max_steps: int
     max_queued_requests: int
+    max_tape_bytes: int  # of the caller's tapes together
+    default_tape_lease_s: int  # how long a tape is kept after its last use
+    max_tape_lease_s: int
+    max_gradient_bytes: int  # of gradients in memory, over all callers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -429,6 +434,61 @@ class Client:
             exponent=exponent,
             dtype=dtype,
             keep_tape=keep_tape,
+        )
+
+    def stream_rays(
+        self,
+        field: str | Field,
+        step: float | None = None,
+        max_steps: int | None = None,
+        sampling: str = "fixed",
+        seed: int = 0,
+        early_stop: float | None = None,
+        background: Sequence[float] | None = None,
+        sigma_scale: float | None = None,
+        color: Sequence[float] | None = None,
+        transfer: TransferLike | None = None,
+        aov: str | Sequence[str] = ("rgb",),
+        precision: str = "f32",
+        *,
+        accumulate: bool = False,
+        scene: bool = False,
+        dt: bool = False,
+        rays: bool = False,
+        exponent: int | None = None,
+        field_version: int = 0,
+        object_to_world: npt.ArrayLike | None = None,
+        skip_empty: bool | None = None,
+        device: str = "",
+    ) -> RayStream:
+        """A context that takes small batches of rays, forward and backward in one exchange, without tapes:
+
+            with client.stream_rays("cloud", accumulate=True) as stream:
+                result = stream.send(origins, directions, rgb=adjoint)
+
+        The scene, sampling and images are as in render_rays(); accumulate, scene, dt (backward's `step`), rays and
+        exponent as in backward(), for batches that carry dL/d(image).
+        """
+        return ray_stream(
+            self._connection,
+            field,
+            wanted={"accumulate": accumulate, "scene": scene, "step": dt, "rays": rays},
+            exponent=exponent,
+            step=step,
+            max_steps=max_steps,
+            sampling=sampling,
+            seed=seed,
+            early_stop=early_stop,
+            background=background,
+            sigma_scale=sigma_scale,
+            color=color,
+            transfer=transfer,
+            aov=aov,
+            precision=precision,
+            field_version=field_version,
+            object_to_world=object_to_world,
+            skip_empty=skip_empty,
+            device=device,
         )
 
 

@@ -27,12 +27,12 @@ from .render import (
     RenderStats,
     camera_of,
     image_request,
-    put_rays,
     rays_arrays,
+    rays_message,
     rays_request,
 )
 
-_ADJOINT_AOVS = {
+ADJOINT_AOVS = {
     "rgb": scene.AOV_RGB,
     "opacity": scene.AOV_OPACITY,
     "transmittance": scene.AOV_TRANSMITTANCE,
@@ -210,7 +210,7 @@ def forward_rays(
         raise invalid(
             "origins", f"{len(rays['origins'])} rays", f"a tape holds at most {most}; call it for parts of them"
         )
-    put_rays(request, rays)
+    request.rays.CopyFrom(rays_message(rays))
     return _forward(connection, pb.ForwardRequest(rays=request), lease, None)
 
 
@@ -315,19 +315,25 @@ def _forward(
 
 def _adjoint(name: str, array: npt.ArrayLike, tape: Tape) -> npt.NDArray[Any]:
     """(H, W[, 3]) of the tape's precision."""
+    wire = adjoint_array(name, array, tape.shape, tape.precision)
+    return wire.reshape((tape.height, tape.width) + wire.shape[len(tape.shape) :])
+
+
+def adjoint_array(name: str, array: npt.ArrayLike, shape: tuple[int, ...], precision: str) -> npt.NDArray[Any]:
+    """dL/d(image), checked and of the precision; `shape` is that of opacity's."""
     given = np.asarray(array)
-    shape = tape.shape + ((3,) if name == "rgb" else ())
+    shape = shape + ((3,) if name == "rgb" else ())
     if given.dtype not in (np.float32, np.float64):
-        raise invalid(name, f"array of {given.dtype}", f"must be float32 or float64; this tape takes {tape.precision}")
+        raise invalid(name, f"array of {given.dtype}", f"must be float32 or float64; {precision} is sent")
     if given.shape != shape:
-        raise invalid(name, f"array of shape {given.shape}", f"must be {shape}, as the tape's image")
+        raise invalid(name, f"array of shape {given.shape}", f"must be {shape}, as the image")
     with np.errstate(over="ignore"):
-        wire = np.ascontiguousarray(given, np.float64 if tape.precision == "f64" else np.float32)
+        wire = np.ascontiguousarray(given, np.float64 if precision == "f64" else np.float32)
     finite = np.isfinite(wire)
     if not finite.all():
         at = tuple(int(i) for i in np.argwhere(~finite)[0])
-        raise invalid(f"{name}[{', '.join(map(str, at))}]", given[at], f"must be finite in {tape.precision}")
-    return wire.reshape((tape.height, tape.width) + wire.shape[len(tape.shape) :])
+        raise invalid(f"{name}[{', '.join(map(str, at))}]", given[at], f"must be finite in {precision}")
+    return wire
 
 
 def _requests(
@@ -347,7 +353,7 @@ def _requests(
                 height=part[0].stop - y,
             )
             images = [
-                pb.AovTensor(aov=_ADJOINT_AOVS[name], tensor=tensors.to_tensor(array[part]))
+                pb.AovTensor(aov=ADJOINT_AOVS[name], tensor=tensors.to_tensor(array[part]))
                 for name, array in adjoints.items()
             ]
             yield pb.BackwardRequest(adjoint=pb.RenderTile(roi=roi, images=images))
@@ -357,20 +363,26 @@ def _gradients(tape: Tape, array: pb.GradientArray | None, data: bytearray, summ
     values = origins = None
     if array is not None:
         values, origins = split_gradient(data, array.dtype, array.shape, array.origins_bytes)
-    found = summary.gradients
     return Gradients(
         values=values,
         origins=origins,
         exponent=None if array is None else array.exponent,
         field_version=tape.field_version if array is None else array.field_version,
-        camera=_camera_gradient(found.camera) if found.HasField("camera") else None,
-        scene=_scene_gradient(found.scene) if found.HasField("scene") else None,
-        dt=found.dt if found.HasField("dt") else None,
-        rays=_ray_gradient(found.rays) if found.HasField("rays") else None,
         stats=RenderStats._sum([summary.stats]),
         value_stats=GradientStats._from_message(summary.value_stats) if summary.HasField("value_stats") else None,
         request_id=summary.request_id,
+        **parameter_gradients(summary.gradients),
     )
+
+
+def parameter_gradients(message: pb.Gradients) -> dict[str, Any]:
+    """Those of few parameters and of rays; None where they were not asked for."""
+    return {
+        "camera": _camera_gradient(message.camera) if message.HasField("camera") else None,
+        "scene": _scene_gradient(message.scene) if message.HasField("scene") else None,
+        "dt": message.dt if message.HasField("dt") else None,
+        "rays": _ray_gradient(message.rays) if message.HasField("rays") else None,
+    }
 
 
 def _camera_gradient(message: pb.CameraGradient) -> CameraGradient:

@@ -151,17 +151,13 @@ def render_rays(
     responses: list[pb.RenderRaysResponse] = []
     for first in range(0, count, step):
         part = slice(first, min(first + step, count))
-        put_rays(request, {name: values[part] for name, values in given.items()})
+        request.rays.CopyFrom(rays_message({name: values[part] for name, values in given.items()}))
         if ids is None and first > 0:
             # A ray's key is its index in the whole, so that the split changes no stratified sample.
             request.rays.ids.CopyFrom(tensors.to_tensor(np.arange(part.start, part.stop, dtype=np.int64)))
         responses.append(connection.unary("RenderService/RenderRays", request, pb.RenderRaysResponse, deadline))
-    arrays = {}
-    for name in _names(request.aovs):
-        parts = [_image(response.images, name) for response in responses]
-        arrays[name] = np.concatenate(parts)
-        if arrays[name].shape != ((count, 3) if name == "rgb" else (count,)):
-            raise mismatch(f"{name}: shape {arrays[name].shape} for {count} rays")
+    images = [image for response in responses for image in response.images]
+    arrays = ray_images(images, request.aovs, count)
     warnings = dict.fromkeys(warning for response in responses for warning in response.warnings)
     stats = RenderStats._sum([response.stats for response in responses])
     return RenderResult(arrays, stats, list(warnings), responses[-1].request_id)
@@ -215,10 +211,21 @@ def rays_request(
     )
 
 
-def put_rays(request: pb.RenderRaysRequest, rays: Mapping[str, npt.NDArray[Any]]) -> None:
-    request.rays.Clear()
-    for name, values in rays.items():
-        getattr(request.rays, name).CopyFrom(tensors.to_tensor(values))
+def rays_message(rays: Mapping[str, npt.NDArray[Any]]) -> pb.Rays:
+    return pb.Rays(**{name: tensors.to_tensor(values) for name, values in rays.items()})
+
+
+def ray_images(images: Sequence[pb.AovTensor], aovs: Sequence[int], count: int) -> dict[str, npt.NDArray[Any]]:
+    """(count, 3) and (count,), put together where they came in parts."""
+    arrays = {}
+    for name in _names(aovs):
+        parts = [tensors.from_tensor(image.tensor, name) for image in images if image.aov == _AOVS[name]]
+        if not parts:
+            raise mismatch(f"the answer lacks {name}")
+        arrays[name] = np.concatenate(parts)
+        if arrays[name].shape != ((count, 3) if name == "rgb" else (count,)):
+            raise mismatch(f"{name}: shape {arrays[name].shape} for {count} rays")
+    return arrays
 
 
 def camera_of(header: pb.RenderHeader) -> Camera | None:
