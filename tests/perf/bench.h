@@ -47,6 +47,9 @@ Camera BlobCamera(int width);
 
 int Dense(const Arguments& arguments);
 int Memory(const Arguments& arguments);
+int Backward(const Arguments& arguments);
+int BackwardMemory(const Arguments& arguments);
+int Rays(const Arguments& arguments);
 int NanoVdb(const Arguments& arguments);
 int Daemon(const Arguments& arguments);
 

@@ -32,14 +32,18 @@ int main(int argc, char** argv) {
   }
   if (name == "dense") return Dense(a);
   if (name == "memory") return Memory(a);
+  if (name == "backward") return Backward(a);
+  if (name == "backward_memory") return BackwardMemory(a);
+  if (name == "rays") return Rays(a);
 #if defined(DVREN_BENCH_NANOVDB)
   if (name == "nanovdb") return NanoVdb(a);
 #endif
 #if defined(DVREN_BENCH_DAEMON)
   if (name == "daemon") return Daemon(a);
 #endif
-  std::fprintf(stderr,
-               "usage: dvren_bench dense|memory|nanovdb|daemon [--threads N] [--size N] [--width N] [--samples N]\n"
-               "       [--repetitions N] [--file FILE.vdb] [--endpoint ADDRESS]\n");
+  std::fprintf(
+      stderr,
+      "usage: dvren_bench dense|memory|backward|backward_memory|rays|nanovdb|daemon [--threads N]\n"
+      "       [--size N] [--width N] [--samples N] [--repetitions N] [--file FILE.vdb] [--endpoint ADDRESS]\n");
   return 2;
 }

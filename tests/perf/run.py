@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the benches side by side and prints ratios.
 
-    tests/perf/run.py [--bin build/release/bin] [--rounds 5] [--only dense,nanovdb,memory,daemon]
+    tests/perf/run.py [--bin build/release/bin] [--rounds 5] [--only dense,nanovdb,memory,backward,daemon]
 
 Everything that is compared runs in turns in one run of this script, since absolute times mean little on shared machines;
 wall and CPU time of whole processes are printed beside each other. The prototype `march` and the sample volume are used
@@ -42,22 +42,29 @@ def bench(args, name, **options):
     return [json.loads(line) for line in out.splitlines()]
 
 
-def march(binary, threads):
+def march_binary(folder):
+    """The prototype, compiled; None, said aloud, where it is not there."""
+    source, binary = os.path.join(PROTOTYPES, "march.cpp"), os.path.join(folder, "march")
+    if not os.path.exists(source):
+        print(f"{source} is not there; the prototype is not measured")
+        return None
+    if not os.path.exists(binary):
+        subprocess.run(["g++", "-std=c++20", "-O3", "-march=native", "-ffast-math", "-pthread", source, "-o", binary], check=True)
+    return binary
+
+
+def march(binary, threads, size=128, what=("l",), line="lin32 U2"):
     env = dict(os.environ, PX="4", PZ="12")
-    out = subprocess.run([binary, "128", "512", str(threads), "l"], env=env, check=True, capture_output=True, text=True).stdout
-    line = next(l for l in out.splitlines() if "lin32 U2" in l and "wall" in l)
+    out = subprocess.run([binary, str(size), "512", str(threads), *what], env=env, check=True, capture_output=True, text=True).stdout
+    line = next(l for l in out.splitlines() if line in l and "wall" in l)
     wall, least, cpu = re.search(r"wall med ([\d.]+) min ([\d.]+) cpu med ([\d.]+)", line).groups()
     return {"wall": float(wall), "min": float(least), "cpu": float(cpu)}
 
 
 def dense(args, folder):
     rays = 512 * 512 * 128
-    source, binary = os.path.join(PROTOTYPES, "march.cpp"), os.path.join(folder, "march")
-    with_march = os.path.exists(source)
-    if with_march:
-        subprocess.run(["g++", "-std=c++20", "-O3", "-march=native", "-ffast-math", "-pthread", source, "-o", binary], check=True)
-    else:
-        print(f"dense: {source} is not there; the prototype is not measured")
+    binary = march_binary(folder)
+    with_march = binary is not None
     ours, theirs = {1: [], 2: []}, {1: [], 2: []}
     for _ in range(args.rounds):
         for threads in (1, 2):
@@ -113,6 +120,93 @@ def memory(args):
         print(f"  {samples:5} samples per ray: {r['peak_mib']:.1f} MiB")
 
 
+def torch_python():
+    """A Python that has PyTorch, or None."""
+    for python in (sys.executable, "/usr/bin/python3"):
+        if subprocess.run([python, "-c", "import torch"], capture_output=True).returncode == 0:
+            return python
+    return None
+
+
+def torch(python):
+    """Seconds and samples of one forward and backward of the same scene: 64x64 rays x 128 samples."""
+    script = os.path.join(PROTOTYPES, "torch_dense.py")
+    out = subprocess.run([python, script, "128", "tile"], env=dict(os.environ, OMP_NUM_THREADS="2"), check=True, capture_output=True, text=True).stdout
+    return float(re.search(r"fwd\+bwd med ([\d.]+)", out).group(1)), 64 * 64 * 128
+
+
+def backward(args, folder):
+    binary = march_binary(folder)
+    script = os.path.join(PROTOTYPES, "torch_dense.py")
+    python = torch_python() if os.path.exists(script) else None
+    ours, theirs, peer = {1: [], 2: []}, {1: [], 2: []}, []
+    for _ in range(args.rounds):
+        for threads in (1, 2):
+            if binary:
+                theirs[threads].append(march(binary, threads, what=("b",), line="bwd lin32 xmm"))
+            ours[threads].append({r["bench"]: r for r in bench(args, "backward", threads=threads)})
+        if python:
+            peer.append(torch(python))
+
+    def median(r, clock="wall"):
+        return statistics.median(r[clock])
+
+    samples = ours[1][0]["backward"]["samples"]
+    print(f"\nbackward pass alone, dense 128^3 f32 RGBsigma, 512x512 rays x 128 samples, no early stop, gradient of all values, zeroed within "
+          f"the clock (best of {args.rounds} medians; of ratios the median)")
+    print(f"{'threads':>8} {'':14} {'wall s':>9} {'cpu s':>9} {'M samples/s':>12} {'ratio wall':>11} {'ratio cpu':>10}")
+    for threads in (1, 2):
+        if binary:
+            wall, cpu = (min(t[clock] for t in theirs[threads]) for clock in ("wall", "cpu"))
+            print(f"{threads:8} {'march (float)':14} {wall:9.4f} {cpu:9.4f} {samples / wall / 1e6:12.0f}")
+        wall, cpu = (min(median(o["backward"], clock) for o in ours[threads]) for clock in ("wall", "cpu"))
+        line = f"{threads:8} {'dvren (int64)':14} {wall:9.4f} {cpu:9.4f} {samples / wall / 1e6:12.0f}"
+        if binary:
+            pairs = list(zip(theirs[threads], ours[threads]))
+            line += "".join(f" {statistics.median(t[clock] / median(o['backward'], clock) for t, o in pairs):{width}.2f}" for clock, width in (("wall", 11), ("cpu", 10)))
+        print(line)
+    print("no build of dvren adds in floating point; against march, whose scatter does, the ratio above holds what exactness costs, sums, quadrature and lattice together")
+    wall = min(median(o["forward_backward"]) for o in ours[2])
+    print(f"forward and backward, 512x512 rays, 2 threads: {wall:.4f} s, {samples / wall / 1e6:.0f} M samples/s")
+    if python:
+        seconds, count = min(peer)
+        print(f"PyTorch CPU, 64x64 rays x 128 samples, 2 threads: {seconds:.4f} s, {count / seconds / 1e6:.1f} M samples/s")
+        for name, text in (("small_step", "dvren, the same rays"), ("small_step_read", "dvren, the same rays and the dense gradient read out")):
+            mine = min(median(o[name]) for o in ours[2])
+            ratio = statistics.median(p[0] / median(o[name]) for p, o in zip(peer, ours[2]))
+            print(f"  {text}: {mine:.4f} s, {count / mine / 1e6:.0f} M samples/s, ratio {ratio:.1f}")
+        ratio = statistics.median((p[0] / p[1]) / (median(o["forward_backward"]) / samples) for p, o in zip(peer, ours[2]))
+        print(f"  samples per second of dvren's 512x512 rays against PyTorch's: ratio {ratio:.1f}")
+    else:
+        print(f"PyTorch or {script} is not there; not compared")
+    rays(args, binary)
+    print("\npeak memory of forward and backward, dense 128^3, 512x512 rays, 2 threads")
+    for per_ray in (64, 1024):
+        r = bench(args, "backward_memory", samples=per_ray, threads=2)[0]
+        print(f"  {per_ray:5} samples per ray: {r['peak_mib']:.1f} MiB")
+
+
+def rays(args, binary):
+    ours, theirs, unsorted = [], [], []
+    for _ in range(args.rounds):
+        if binary:
+            theirs.append(march(binary, 1, size=256, what=("l", "4", "9")))
+            unsorted.append(march(binary, 1, size=256, what=("l", "4", "1")))
+        ours.append({r["bench"]: r for r in bench(args, "rays", threads=1, size=256)})
+    count = ours[0]["rays_shuffled"]["samples"]
+    print(f"\nforward of given rays, dense 256^3, 512x512 rays x 128 samples in batches of 32,768, 1 thread (best of {args.rounds} medians)")
+    if binary:
+        for name, runs in (("march, random, unsorted", unsorted), ("march, sorted in batches", theirs)):
+            wall = min(r["wall"] for r in runs)
+            print(f"  {name:26} {wall:.4f} s {count / wall / 1e6:6.0f} M samples/s")
+    for name, text in (("rays_in_order", "dvren, in image order"), ("rays_shuffled", "dvren, random")):
+        wall = min(statistics.median(o[name]["wall"]) for o in ours)
+        line = f"  {text:26} {wall:.4f} s {count / wall / 1e6:6.0f} M samples/s"
+        if binary:
+            line += f"  ratio to march sorted {statistics.median(t['wall'] / statistics.median(o[name]['wall']) for t, o in zip(theirs, ours)):.2f}"
+        print(line)
+
+
 def daemon(args, folder):
     ready = os.path.join(folder, "ready")
     command = [os.path.join(args.bin, "dvrend"), "--listen", "127.0.0.1:0", "--metrics", "", "--data-dir", os.path.join(folder, "data"), "--ready-file", ready]
@@ -141,7 +235,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", default=os.path.join(ROOT, "build", "release", "bin"))
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="dense,nanovdb,memory,daemon")
+    parser.add_argument("--only", default="dense,nanovdb,memory,backward,daemon")
     args = parser.parse_args()
     wanted = args.only.split(",")
     print(machine())
@@ -152,6 +246,8 @@ def main():
             nanovdb(args)
         if "memory" in wanted:
             memory(args)
+        if "backward" in wanted:
+            backward(args, folder)
         if "daemon" in wanted:
             daemon(args, folder)
 
