@@ -17,7 +17,7 @@ namespace {
 struct FieldOptions {
   std::vector<std::string> names;  // of delete
   std::string name, file;
-  std::string grid, kind, box, interp, border;
+  std::string grid, kind, box, interp, border, activation;
   bool on_server = false, convert_level_set = false;
   std::string shape = "ball";
   int size = 128;
@@ -29,6 +29,15 @@ using Options = std::shared_ptr<FieldOptions>;
 
 absl::Status PrintField(Format format, const v1::Field& field) {
   Print(std::cout, format, FieldValue(field), format == Format::kNames ? FieldsTable({field}) : FieldDetails(field));
+  return absl::OkStatus();
+}
+
+// Empty: the daemon's default.
+absl::Status SetActivation(const std::string& name, v1::DenseGridSpec& spec) {
+  static const std::vector<std::string> kActivations{"identity", "softplus", "exp", "trunc_exp"};
+  if (name.empty()) return absl::OkStatus();
+  DVREN_ASSIGN_OR_RETURN(const std::size_t activation, ParseChoice("--activation", name, kActivations));
+  spec.set_activation(static_cast<v1::Activation>(static_cast<int>(activation) + v1::ACTIVATION_IDENTITY));
   return absl::OkStatus();
 }
 
@@ -65,6 +74,9 @@ absl::StatusOr<v1::ImportOptions> ImportOptionsOf(const FieldOptions& options) {
   if (!options.border.empty()) {
     DVREN_ASSIGN_OR_RETURN(const std::size_t border, ParseChoice("--border", options.border, kBorders));
     import.mutable_dense_grid()->set_border(border == 0 ? v1::BORDER_ZERO : v1::BORDER_CLAMP);
+  }
+  if (!options.activation.empty()) {
+    DVREN_RETURN_IF_ERROR(SetActivation(options.activation, *import.mutable_dense_grid()));
   }
   return import;
 }
@@ -118,6 +130,8 @@ absl::Status Create(const Session& session, const FieldOptions& options) {
   DVREN_ASSIGN_OR_RETURN(const Format format, session.format());
   DVREN_ASSIGN_OR_RETURN(const std::size_t shape, ParseChoice("--shape", options.shape, kShapes));
   if (options.size < 8 || options.size > 1024) return InvalidField("--size", options.size, "must be 8 to 1024 voxels");
+  client::UploadOptions upload;
+  DVREN_RETURN_IF_ERROR(SetActivation(options.activation, *upload.import.mutable_dense_grid()));
   DVREN_ASSIGN_OR_RETURN(const client::Client client, session.Connect());
   io::DenseVolume cloud;
   std::vector<float> ball;
@@ -130,7 +144,6 @@ absl::Status Create(const Session& session, const FieldOptions& options) {
     values = ball;
     cloud.box = {{-10, -10, -10}, {10, 10, 10}};
   }
-  client::UploadOptions upload;
   upload.display_name = options.name;
   upload.source = "dvrenctl " + options.shape;
   v1::Box& box = *upload.import.mutable_dense_grid()->mutable_box();
@@ -205,6 +218,14 @@ absl::Status Delete(const Session& session, const FieldOptions& options) {
   return status;
 }
 
+void AddActivationOption(CLI::App& command, const Options& options) {
+  command
+      .add_option("--activation", options->activation,
+                  "What makes density of the values, which may then be negative; default: identity, the values "
+                  "themselves")
+      ->type_name("identity|softplus|exp|trunc_exp");
+}
+
 void AddArrayOptions(CLI::App& command, const Options& options) {
   command.add_option("--box", options->box, "World bounds of the array; default: the unit cube")
       ->type_name("X0,Y0,Z0,X1,Y1,Z1");
@@ -213,6 +234,7 @@ void AddArrayOptions(CLI::App& command, const Options& options) {
   command
       .add_option("--border", options->border, "Outside the box: nothing, or the edge's values for ever; default: zero")
       ->type_name("zero|clamp");
+  AddActivationOption(command, options);
 }
 
 // A subcommand whose action is `run`.
@@ -269,11 +291,12 @@ void AddFieldCommands(CLI::App& app, Session& session) {
   upload->footer(
       "Channels: 1 = density; 4 = r, g, b, density; 13, 28, 49 = spherical harmonics of r, then g, then b, then "
       "density.\n"
-      "Density is absorption per world unit: finite, not negative.\n"
+      "Density is absorption per world unit: finite and, without --activation, not negative.\n"
       "Examples:\n"
       "  python3 -c \"import numpy; numpy.save('half.npy', numpy.full((64, 64, 64), 0.5, 'f4'))\"\n"
       "  dvrenctl field upload half half.npy --box -1,-1,-1,1,1,1\n"
-      "  dvrenctl field upload labels labels.npy --interp nearest --border clamp");
+      "  dvrenctl field upload labels labels.npy --interp nearest --border clamp\n"
+      "  dvrenctl field upload raw raw.npy --activation softplus");
 
   CLI::App* create = AddCommand(field, session, options, "create",
                                 "Make a sample field by code, to try things without a file", Create);
@@ -287,6 +310,7 @@ void AddFieldCommands(CLI::App& app, Session& session) {
   create->add_option("--seed", options->seed, "Another number gives another cloud")
       ->type_name("S")
       ->capture_default_str();
+  AddActivationOption(*create, options);
   create->footer(
       "Examples:\n  dvrenctl field create ball\n  dvrenctl field create cumulus --shape cloud --size 256 --seed 7");
 

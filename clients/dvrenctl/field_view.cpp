@@ -45,6 +45,22 @@ std::string SizeText(const v1::Field& field) {
   return "-";
 }
 
+std::string ActivationName(v1::Activation activation) {
+  switch (activation) {
+    case v1::ACTIVATION_UNSPECIFIED:
+    case v1::ACTIVATION_IDENTITY:
+      return "identity";
+    case v1::ACTIVATION_SOFTPLUS:
+      return "softplus";
+    case v1::ACTIVATION_EXP:
+      return "exp";
+    case v1::ACTIVATION_TRUNC_EXP:
+      return "trunc_exp";
+    default:
+      return "unknown";
+  }
+}
+
 }  // namespace
 
 Value FieldValue(const v1::Field& field) {
@@ -68,6 +84,7 @@ Value FieldValue(const v1::Field& field) {
     if (grid.has_box()) spec["box"] = {{"min", Vec(grid.box().min())}, {"max", Vec(grid.box().max())}};
     spec["interp"] = grid.interp() == v1::INTERP_NEAREST ? "nearest" : "linear";
     spec["border"] = grid.border() == v1::BORDER_CLAMP ? "clamp" : "zero";
+    spec["activation"] = ActivationName(grid.activation());
   }
   if (field.has_nanovdb()) {
     const v1::NanoVdbSpec& grid = field.nanovdb();
@@ -104,6 +121,7 @@ Table FieldDetails(const v1::Field& field) {
   if (field.has_dense_grid()) {
     table.rows.push_back({"interpolation", field.dense_grid().interp() == v1::INTERP_NEAREST ? "nearest" : "linear"});
     table.rows.push_back({"border", field.dense_grid().border() == v1::BORDER_CLAMP ? "clamp" : "zero"});
+    table.rows.push_back({"activation", ActivationName(field.dense_grid().activation())});
   }
   if (field.has_nanovdb()) table.rows.push_back({"grid", Printable(field.nanovdb().grid_name())});
   return table;

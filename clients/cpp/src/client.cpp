@@ -123,4 +123,25 @@ absl::Status Client::DeleteField(const std::string& name, std::uint64_t expected
   return connection_->ToAbsl(status, context);
 }
 
+absl::Status Client::ReleaseTape(const std::string& tape) const {
+  grpc::ClientContext context;
+  connection_->Prepare(context);
+  v1::ReleaseTapeRequest request;
+  request.set_tape(tape);
+  v1::ReleaseTapeResponse response;
+  const auto status = connection_->renders->ReleaseTape(&context, request, &response);
+  return connection_->ToAbsl(status, context);
+}
+
+absl::Status Client::ZeroGradients(const std::string& name, std::optional<int> exponent) const {
+  grpc::ClientContext context;
+  connection_->Prepare(context);
+  v1::ZeroGradientsRequest request;
+  request.set_name(name);
+  if (exponent) request.set_exponent(*exponent);
+  v1::ZeroGradientsResponse response;
+  const auto status = connection_->fields->ZeroGradients(&context, request, &response);
+  return connection_->ToAbsl(status, context);
+}
+
 }  // namespace dvren::client

@@ -147,6 +147,11 @@ absl::Status CheckTarget(const v1::Field& field, const std::string& path, const 
     return InvalidField("path", path,
                         absl::StrCat(field.display_name(), " is a ", field.type(), " field; write .npy, .vdb or .raw"));
   }
+  // A VDB holds densities, not what an activation makes them of.
+  const v1::Activation activation = field.dense_grid().activation();
+  if (extension == ".vdb" && activation != v1::ACTIVATION_UNSPECIFIED && activation != v1::ACTIVATION_IDENTITY) {
+    return InvalidField("path", path, absl::StrCat(field.display_name(), " has an activation; write .npy"));
+  }
   if (extension == ".vdb" && field.has_dense_grid() && field.channels() != 1) {
     return InvalidField("path", path,
                         absl::StrCat(field.display_name(), " has ", field.channels(), " channels; write .npy"));

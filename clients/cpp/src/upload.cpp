@@ -30,13 +30,16 @@ class Uploader {
     header_.set_request_id(NewRequestId());
   }
 
-  absl::StatusOr<v1::Field> Run() {
+  // Only the bytes are stored; no field is made.
+  void KeepOnly() { header_.set_keep_only(true); }
+
+  absl::StatusOr<v1::UploadFieldResponse> Run() {
     while (true) {
-      absl::StatusOr<v1::Field> field = Attempt();
-      if (field.ok()) return field;
+      absl::StatusOr<v1::UploadFieldResponse> response = Attempt();
+      if (response.ok()) return response;
       // The daemon may still be starting again when it is asked where to go on.
-      for (absl::Status status = field.status(); !status.ok(); status = FindOffset()) {
-        if (!retry_.Again(MayPass(status))) return field.status();
+      for (absl::Status status = response.status(); !status.ok(); status = FindOffset()) {
+        if (!retry_.Again(MayPass(status))) return response.status();
       }
     }
   }
@@ -48,7 +51,7 @@ class Uploader {
     return absl::IsUnavailable(status) || absl::IsDataLoss(status) || (absl::IsAborted(status) && resuming_);
   }
 
-  absl::StatusOr<v1::Field> Attempt() {
+  absl::StatusOr<v1::UploadFieldResponse> Attempt() {
     grpc::ClientContext context;
     connection_.Prepare(context, deadline_);
     v1::UploadFieldResponse response;
@@ -83,11 +86,7 @@ class Uploader {
       }
       return connection_.ToAbsl(status, context);
     }
-    if (!response.has_field()) {
-      return absl::InternalError(
-          "UploadField: the daemon finished the upload without naming a field; its log says more");
-    }
-    return std::move(*response.mutable_field());
+    return response;
   }
 
   // Where to go on: what the daemon has. Where it knows nothing of the upload (any more), from the beginning.
@@ -126,7 +125,12 @@ class Uploader {
 absl::StatusOr<v1::Field> Upload(Connection& connection, const ByteSource& source, const UploadOptions& options,
                                  std::string source_name) {
   if (options.display_name.empty()) return InvalidField("display_name", "\"\"", "name the new field");
-  return Uploader(connection, source, options, std::move(source_name)).Run();
+  DVREN_ASSIGN_OR_RETURN(v1::UploadFieldResponse response,
+                         Uploader(connection, source, options, std::move(source_name)).Run());
+  if (!response.has_field()) {
+    return absl::InternalError("UploadField: the daemon finished the upload without naming a field; its log says more");
+  }
+  return std::move(*response.mutable_field());
 }
 
 }  // namespace
@@ -163,6 +167,32 @@ absl::StatusOr<v1::Field> Client::UploadGrid(std::span<const float> values, std:
   for (const std::int64_t n : shape) spec.add_shape(n);
   spec.set_dtype(v1::DTYPE_F32);
   return UploadBytes(std::as_bytes(values), options);
+}
+
+absl::StatusOr<v1::Field> Client::UpdateField(const std::string& name, std::span<const std::byte> values,
+                                              std::uint64_t expected_version) const {
+  // A message of the least size that a daemon takes; more goes up in chunks first.
+  constexpr std::size_t kMaxInline = std::size_t{1} << 20;
+  v1::UpdateFieldRequest request;
+  request.set_name(name);
+  request.set_expected_version(expected_version);
+  request.set_request_id(NewRequestId());
+  if (values.size() <= kMaxInline) {
+    request.mutable_payload()->set_inline_(values.data(), values.size());
+  } else {
+    const std::unique_ptr<ByteSource> source = MemorySource(values);
+    const UploadOptions options;
+    Uploader uploader(*connection_, *source, options, "");
+    uploader.KeepOnly();
+    DVREN_ASSIGN_OR_RETURN(const v1::UploadFieldResponse response, uploader.Run());
+    request.mutable_payload()->set_upload(response.upload().name());
+  }
+  grpc::ClientContext context;
+  connection_->Prepare(context);
+  v1::Field field;
+  const auto status = connection_->fields->UpdateField(&context, request, &field);
+  DVREN_RETURN_IF_ERROR(connection_->ToAbsl(status, context));
+  return field;
 }
 
 }  // namespace dvren::client

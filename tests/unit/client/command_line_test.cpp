@@ -52,6 +52,9 @@ TEST_CASE("Wrong values are found before the daemon is asked") {
   CheckUsage({"field", "upload", "a", "a.vdb"}, "ARRAY = a.vdb: must be a .npy or .npz file");
   CheckUsage({"field", "import", "a", "a.vdb", "--kind", "sparse"}, "--kind = sparse: must be nanovdb or dense");
   CheckUsage({"field", "upload", "a", "a.npy", "--box", "0,0,0,1,1,0"}, "--box = 0,0,0,1,1,0");
+  CheckUsage({"field", "upload", "a", "a.npy", "--activation", "relu"},
+             "--activation = relu: must be identity, softplus, exp or trunc_exp");
+  CheckUsage({"field", "create", "a", "--activation", "relu"}, "--activation = relu");
   CheckUsage({"field", "create", "a", "--size", "4"}, "--size = 4: must be 8 to 1024");
   CheckUsage({"render", "smoke", "--out", "a.jpg"}, "--out = a.jpg: must end in");
   CheckUsage({"--tls-cert", "c.pem", "info"}, "needs both its certificate and its key file");

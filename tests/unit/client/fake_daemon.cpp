@@ -24,6 +24,18 @@ void SetInline(const std::vector<double>& values, bool f64, v1::Tensor& tensor) 
   }
 }
 
+// One leaf at (-8, 0, 16) whose values count from 0.
+template <class T>
+std::string FakeGradient() {
+  const std::int32_t origin[3] = {-8, 0, 16};
+  std::string bytes(reinterpret_cast<const char*>(origin), sizeof origin);
+  for (int i = 0; i < 512; ++i) {
+    const T value = static_cast<T>(i);
+    bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
+  }
+  return bytes;
+}
+
 }  // namespace
 
 float FakePixel(v1::Aov aov, int x, int y, int channel) {
@@ -89,6 +101,10 @@ class FakeDaemon::Fields final : public v1::FieldService::Service {
       daemon_.uploaded += chunk.data();
     }
     if (daemon_.uploaded.size() != header.total_bytes()) return {grpc::StatusCode::FAILED_PRECONDITION, "incomplete"};
+    if (header.keep_only()) {
+      response->mutable_upload()->set_name("uploads/7");
+      return grpc::Status::OK;
+    }
     response->mutable_field()->set_name("fields/1");
     response->mutable_field()->set_display_name(header.display_name());
     return grpc::Status::OK;
@@ -100,6 +116,18 @@ class FakeDaemon::Fields final : public v1::FieldService::Service {
     upload->set_name("uploads/7");
     upload->set_received_bytes(daemon_.uploaded.size());
     upload->set_total_bytes(total_);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status UpdateField(grpc::ServerContext*, const v1::UpdateFieldRequest* request, v1::Field* field) override {
+    daemon_.update = *request;
+    field->set_version(request->expected_version() + 1);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status ZeroGradients(grpc::ServerContext*, const v1::ZeroGradientsRequest* request,
+                             v1::ZeroGradientsResponse*) override {
+    daemon_.zeroed = *request;
     return grpc::Status::OK;
   }
 
@@ -121,6 +149,25 @@ class FakeDaemon::Fields final : public v1::FieldService::Service {
                              grpc::ServerWriter<v1::DownloadFieldResponse>* writer) override {
     v1::DownloadFieldResponse response;
     *response.mutable_field() = daemon_.field;
+    if (request->content() == v1::FIELD_CONTENT_GRADIENT) {
+      v1::GradientDescription& gradient = *response.mutable_gradient();
+      gradient.set_dtype(v1::DTYPE_F32);
+      for (const int extent : {1, 8, 8, 8}) gradient.add_shape(extent);
+      gradient.set_origins_bytes(12);
+      writer->Write(response);
+      response.Clear();
+      const std::string bytes = FakeGradient<float>();
+      for (std::size_t offset = 0; offset < bytes.size(); offset += 1000) {
+        if (daemon_.cut_download_after_chunks == static_cast<int>(offset / 1000)) break;
+        std::string data = bytes.substr(offset, 1000);
+        response.mutable_chunk()->set_offset(offset);
+        response.mutable_chunk()->set_crc32c(client::Crc32c(data.data(), data.size()));
+        if (daemon_.damage_download) data[0] = static_cast<char>(data[0] ^ 1);
+        response.mutable_chunk()->set_data(data);
+        writer->Write(response);
+      }
+      return grpc::Status::OK;
+    }
     writer->Write(response);
     response.clear_field();
     int chunks = 0;
@@ -149,38 +196,65 @@ class FakeDaemon::Renders final : public v1::RenderService::Service {
  public:
   explicit Renders(FakeDaemon& daemon) : daemon_(daemon) {}
 
-  // Tiles of 3 x 2 pixels, the last first, so that order cannot matter.
   grpc::Status Render(grpc::ServerContext*, const v1::RenderRequest* request,
                       grpc::ServerWriter<v1::RenderResponse>* writer) override {
     v1::RenderResponse response;
-    v1::RenderHeader& header = *response.mutable_header();
-    header.set_request_id("r-1");
-    *header.mutable_roi() = request->roi();
-    writer->Write(response);
-    const v1::Roi& roi = request->roi();
-    std::vector<v1::Roi> tiles;
-    for (int y = roi.y(); y < roi.y() + roi.height(); y += 2) {
-      for (int x = roi.x(); x < roi.x() + roi.width(); x += 3) {
-        v1::Roi& tile = tiles.emplace_back();
-        tile.set_x(x);
-        tile.set_y(y);
-        tile.set_width(std::min(3, roi.x() + roi.width() - x));
-        tile.set_height(std::min(2, roi.y() + roi.height() - y));
-      }
-    }
-    std::reverse(tiles.begin(), tiles.end());
-    tiles.resize(tiles.size() - static_cast<std::size_t>(daemon_.drop_tiles));
-    for (const v1::Roi& roi_of_tile : tiles) {
-      v1::RenderTile& tile = *response.mutable_tile();
-      tile.Clear();
-      *tile.mutable_roi() = roi_of_tile;
-      for (const int aov : request->aovs())
-        AddImage(static_cast<v1::Aov>(aov), request->precision() == v1::PRECISION_F64, tile);
-      writer->Write(response);
-    }
-    response.mutable_summary()->mutable_stats()->set_rays(roi.width() * roi.height());
+    WriteTiles(*request, response, *writer);
+    response.mutable_summary()->mutable_stats()->set_rays(request->roi().width() * request->roi().height());
     response.mutable_summary()->add_warnings("sampling.max_steps = 1: 2 rays were cut");
     writer->Write(response);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status Forward(grpc::ServerContext*, const v1::ForwardRequest* request,
+                       grpc::ServerWriter<v1::ForwardResponse>* writer) override {
+    v1::ForwardResponse response;
+    WriteTiles(request->image(), response, *writer);
+    response.mutable_summary()->mutable_stats()->set_rays(request->image().roi().width() *
+                                                          request->image().roi().height());
+    response.mutable_summary()->mutable_tape()->set_name("tapes/1");
+    response.mutable_summary()->mutable_tape()->set_precision(request->image().precision());
+    writer->Write(response);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status Backward(grpc::ServerContext*,
+                        grpc::ServerReaderWriter<v1::BackwardResponse, v1::BackwardRequest>* stream) override {
+    v1::BackwardRequest request;
+    if (!stream->Read(&request)) return {grpc::StatusCode::INVALID_ARGUMENT, "no header"};
+    daemon_.backward_header = request.header();
+    std::vector<v1::RenderTile> tiles;
+    while (stream->Read(&request)) {
+      if (request.ByteSizeLong() > (4u << 20)) return {grpc::StatusCode::RESOURCE_EXHAUSTED, "too big"};
+      ++daemon_.adjoint_messages;
+      tiles.push_back(request.adjoint());
+      if (!daemon_.backward_status.ok()) return daemon_.backward_status;
+    }
+    Assemble(tiles);
+    v1::BackwardResponse response;
+    if (daemon_.backward_header.want().values()) {
+      v1::GradientArray& array = *response.mutable_values();
+      array.set_dtype(v1::DTYPE_F64);
+      for (const int extent : {1, 8, 8, 8}) array.add_shape(extent);
+      array.set_origins_bytes(12);
+      array.set_exponent(-31);
+      array.set_field_version(3);
+      stream->Write(response);
+      const std::string bytes = FakeGradient<double>();
+      for (std::size_t offset = 0; offset < bytes.size(); offset += 1000) {
+        response.mutable_chunk()->set_offset(offset);
+        response.mutable_chunk()->set_data(bytes.substr(offset, 1000));
+        stream->Write(response);
+      }
+    }
+    response.mutable_summary()->mutable_gradients()->mutable_camera()->set_fx(7);
+    stream->Write(response);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status ReleaseTape(grpc::ServerContext*, const v1::ReleaseTapeRequest* request,
+                           v1::ReleaseTapeResponse*) override {
+    if (request->tape() != "tapes/1") return {grpc::StatusCode::NOT_FOUND, "no such tape"};
     return grpc::Status::OK;
   }
 
@@ -216,6 +290,69 @@ class FakeDaemon::Renders final : public v1::RenderService::Service {
   }
 
  private:
+  // A header, then tiles of 3 x 2 pixels, the last first, so that order cannot matter.
+  template <class Response, class Writer>
+  void WriteTiles(const v1::RenderRequest& request, Response& response, Writer& writer) {
+    const v1::Roi& roi = request.roi();
+    response.mutable_header()->set_request_id("r-1");
+    *response.mutable_header()->mutable_roi() = roi;
+    writer.Write(response);
+    std::vector<v1::Roi> tiles;
+    for (int y = roi.y(); y < roi.y() + roi.height(); y += 2) {
+      for (int x = roi.x(); x < roi.x() + roi.width(); x += 3) {
+        v1::Roi& tile = tiles.emplace_back();
+        tile.set_x(x);
+        tile.set_y(y);
+        tile.set_width(std::min(3, roi.x() + roi.width() - x));
+        tile.set_height(std::min(2, roi.y() + roi.height() - y));
+      }
+    }
+    std::reverse(tiles.begin(), tiles.end());
+    tiles.resize(tiles.size() - static_cast<std::size_t>(daemon_.drop_tiles));
+    for (const v1::Roi& roi_of_tile : tiles) {
+      v1::RenderTile& tile = *response.mutable_tile();
+      tile.Clear();
+      *tile.mutable_roi() = roi_of_tile;
+      for (const int aov : request.aovs())
+        AddImage(static_cast<v1::Aov>(aov), request.precision() == v1::PRECISION_F64, tile);
+      writer.Write(response);
+    }
+  }
+
+  // dL/d(image) of the region that the tiles span.
+  void Assemble(const std::vector<v1::RenderTile>& tiles) {
+    int left = tiles.at(0).roi().x(), top = tiles.at(0).roi().y(), right = left, bottom = top;
+    for (const v1::RenderTile& tile : tiles) {
+      left = std::min(left, tile.roi().x());
+      top = std::min(top, tile.roi().y());
+      right = std::max(right, tile.roi().x() + tile.roi().width());
+      bottom = std::max(bottom, tile.roi().y() + tile.roi().height());
+    }
+    daemon_.adjoints.clear();
+    for (const v1::RenderTile& tile : tiles) {
+      for (const v1::AovTensor& image : tile.images()) {
+        const int channels = image.aov() == v1::AOV_RGB ? 3 : 1, row = tile.roi().width() * channels;
+        const bool f64 = image.tensor().dtype() == v1::DTYPE_F64;
+        const char* bytes = image.tensor().payload().inline_().data();
+        std::vector<double>& whole = daemon_.adjoints[image.aov()];
+        whole.resize(static_cast<std::size_t>((right - left) * (bottom - top) * channels));
+        for (int i = 0; i < row * tile.roi().height(); ++i) {
+          double value = 0;
+          if (f64) {
+            std::memcpy(&value, bytes + 8 * i, 8);
+          } else {
+            float narrow;
+            std::memcpy(&narrow, bytes + 4 * i, 4);
+            value = narrow;
+          }
+          const int y = tile.roi().y() - top + i / row;
+          const int at = (y * (right - left) + tile.roi().x() - left) * channels + i % row;
+          whole.at(static_cast<std::size_t>(at)) = value;
+        }
+      }
+    }
+  }
+
   static void AddImage(v1::Aov aov, bool f64, v1::RenderTile& tile) {
     const int channels = aov == v1::AOV_RGB ? 3 : 1;
     std::vector<double> values;

@@ -35,6 +35,7 @@ class FakeDaemon {
   grpc::Status info_status;            // of GetServerInfo
   int drop_tiles = 0;                  // leave so many tiles out
   std::string request_id;              // sent as metadata with errors
+  grpc::Status backward_status;        // of Backward, after its first tile
 
   // ---- what was seen
   std::string uploaded;                      // bytes of the finished upload
@@ -43,6 +44,11 @@ class FakeDaemon {
   std::string authorization;                 // of the last GetServerInfo
   std::vector<std::int64_t> ray_ids;         // of all RenderRays requests
   std::vector<int> rays_per_request;
+  v1::BackwardHeader backward_header;
+  int adjoint_messages = 0;
+  std::map<v1::Aov, std::vector<double>> adjoints;  // dL/d(image) of the last Backward, of its whole region
+  v1::UpdateFieldRequest update;
+  v1::ZeroGradientsRequest zeroed;
   v1::Field field;  // of GetField and DownloadField
   std::string payload;
 

@@ -14,10 +14,12 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "dvren/client/gradients.h"
 #include "dvren/client/options.h"
 #include "dvren/client/render.h"
 #include "dvren/client/status.h"
@@ -62,6 +64,10 @@ class Client {
   // All pages. `filter`: substring of the display name; `order_by`: "name" or "create_time".
   [[nodiscard]] absl::StatusOr<std::vector<v1::Field>> ListFields(const std::string& filter = "",
                                                                   const std::string& order_by = "") const;
+  // New values for a dense grid, of its shape and dtype; its version grows. ABORTED when `expected_version` (0: any) is
+  // not the current one, so that of two writers one is told.
+  [[nodiscard]] absl::StatusOr<v1::Field> UpdateField(const std::string& name, std::span<const std::byte> values,
+                                                      std::uint64_t expected_version = 0) const;
   // ABORTED when `expected_version` (0: any) is not the current one.
   [[nodiscard]] absl::Status DeleteField(const std::string& name, std::uint64_t expected_version = 0) const;
   // Writes the field to `path`: .nvdb for a NanoVDB field, .npy for a dense grid, .vdb for either (of one channel),
@@ -82,6 +88,24 @@ class Client {
   // With precision F64 the rays are widened and the values narrowed again.
   [[nodiscard]] absl::StatusOr<RenderedRays> RenderRays(const v1::RenderRaysRequest& request,
                                                         const RaysView& rays) const;
+
+  // Renders as Render does (or, with request.rays, as RenderRays in one message), and has the daemon keep a tape.
+  // RESOURCE_EXHAUSTED when the caller's tapes leave no room for it.
+  [[nodiscard]] absl::StatusOr<ForwardedFrame> Forward(const v1::ForwardRequest& request,
+                                                       const Progress& progress = {}) const;
+  // dL/d(image) in, the gradients that `want` asks for out. A successful pass uses the tape up unless `keep_tape`.
+  // ABORTED when the field has changed since the forward, NOT_FOUND for a tape that has expired, OUT_OF_RANGE when a
+  // sum left the range of its fixed point: ask for a larger exponent.
+  [[nodiscard]] absl::StatusOr<BackwardResult> Backward(const RecordedTape& tape, const v1::GradientRequest& want,
+                                                        std::span<const AdjointBuffer> adjoints,
+                                                        bool keep_tape = false) const;
+  [[nodiscard]] absl::Status ReleaseTape(const std::string& tape) const;
+  // Sets the field's gradient to zero, and makes it if there is none; the next Backward chooses the exponent of its
+  // sums when none is given.
+  [[nodiscard]] absl::Status ZeroGradients(const std::string& name, std::optional<int> exponent = std::nullopt) const;
+  // What backward passes have accumulated, as F32 or F64. FAILED_PRECONDITION where there is nothing, or half a pass.
+  [[nodiscard]] absl::StatusOr<ValueGradient> DownloadGradient(const std::string& name,
+                                                               v1::DType dtype = v1::DTYPE_F32) const;
 
  private:
   explicit Client(std::shared_ptr<Connection> connection) : connection_(std::move(connection)) {}
