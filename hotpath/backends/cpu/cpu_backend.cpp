@@ -123,7 +123,7 @@ class CpuBackend final : public Backend {
     Job job = given;
     std::vector<uint32_t> order;
     if ((op == Op::kFused || op == Op::kBackward) && job.rays.count >= kFewestOrderedRays) {
-      std::vector<uint64_t> keys(static_cast<size_t>(job.rays.count));
+      std::vector<uint32_t> keys(static_cast<size_t>(job.rays.count));
       pool_.Run(RayItems(job.rays.count), [&](int, int64_t item) { table.ray_keys(job, item, keys.data()); });
       order = OrderRays(std::move(keys));
       job.rays.order = order.data();
@@ -206,6 +206,14 @@ class CpuBackend final : public Backend {
                          void* out) override {
     auto& store = *static_cast<GradientStore*>(gradient);
     const double quantum = std::ldexp(1.0, exponent);
+    // Most blocks of a large field have nothing in them: zeros go in long runs, not block by block.
+    size_t bytes = dtype == HP_DTYPE_F64 ? sizeof(double) : sizeof(float);
+    for (int64_t extent : layout.shape) bytes *= static_cast<size_t>(extent);
+    constexpr size_t kRun = size_t{1} << 20;
+    pool_.Run(static_cast<int64_t>((bytes + kRun - 1) / kRun), [&](int, int64_t run) {
+      const size_t first = static_cast<size_t>(run) * kRun;
+      std::memset(static_cast<unsigned char*>(out) + first, 0, bytes - first < kRun ? bytes - first : kRun);
+    });
     std::atomic<bool> wrapped{false};
     pool_.Run(layout.blocks, [&](int, int64_t block) {
       const bool fits = dtype == HP_DTYPE_F64

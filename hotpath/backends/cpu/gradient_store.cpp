@@ -78,15 +78,30 @@ bool ReadGradientBlock(const GradientStore& store, const GradientLayout& layout,
                        T* out) {
   const GradientLayout::Block b = layout.At(block);
   const int64_t* bricks[8];
-  for (size_t i = 0; i < 8; ++i) bricks[i] = b.bricks[i] < 0 ? nullptr : store.Find(b.bricks[i]);
+  bool any = false;
+  for (size_t i = 0; i < 8; ++i) {
+    bricks[i] = b.bricks[i] < 0 ? nullptr : store.Find(b.bricks[i]);
+    any |= bricks[i] != nullptr;
+  }
+  if (!any) return true;
+  const int channels = layout.channels;
   int64_t wrapped = 0;
   for (int z = 0; z < b.extent[2]; ++z) {
     for (int y = 0; y < b.extent[1]; ++y) {
+      T* row = out + b.first + y * layout.strides[1] + z * layout.strides[2];
       for (int x = 0; x < b.extent[0]; ++x) {
-        T* to = out + b.first + x * layout.strides[0] + y * layout.strides[1] + z * layout.strides[2];
+        T* to = row + x * layout.strides[0];
         // The places of this voxel: in its own brick and, on a lower face, behind the last cell of the neighbours.
         const int faces = (x == 0 ? 1 : 0) | (y == 0 ? 2 : 0) | (z == 0 ? 4 : 0);
-        for (int channel = 0; channel < layout.channels; ++channel) {
+        if (faces == 0 && !bricks[0]) continue;
+        if (faces == 0) {
+          const int64_t* from = bricks[0] + int64_t{z * 81 + y * 9 + x} * layout.values_per_voxel;
+          for (int channel = 0; channel < channels; ++channel) {
+            to[channel] = static_cast<T>(static_cast<double>(from[channel]) * quantum);
+          }
+          continue;
+        }
+        for (int channel = 0; channel < channels; ++channel) {
           int64_t sum = 0;
           for (int i = 0; i < 8; ++i) {
             if ((i & ~faces) != 0 || !bricks[i]) continue;

@@ -48,7 +48,8 @@ class GradientStore {
   size_t in_last_slab_ = kBricksPerSlab;           // guarded by mutex_
 };
 
-// Writes one block of the layout: sums times `quantum`. False when a sum of two places has wrapped.
+// Writes one block of the layout, sums times `quantum`, into zeros: what nobody added to stays. False when a sum of two
+// places has wrapped.
 template <class T>
 bool ReadGradientBlock(const GradientStore& store, const GradientLayout& layout, int64_t block, double quantum, T* out);
 

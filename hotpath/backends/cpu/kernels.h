@@ -24,7 +24,7 @@ struct KernelTable {
   Kernel backward[kFieldTypes][2][2];  // [field type][f16 storage][position, too]
   Kernel sample_backward[kFieldTypes][2];
   Kernel diff, ray_backward;                                       // staged
-  void (*ray_keys)(const Job& job, int64_t item, uint64_t* keys);  // of given rays, for OrderRays
+  void (*ray_keys)(const Job& job, int64_t item, uint32_t* keys);  // of given rays, for OrderRays
   int64_t (*max_count)(const Job& job);                            // most segments of any of the job's rays
 };
 

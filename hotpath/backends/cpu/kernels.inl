@@ -291,36 +291,52 @@ static void sample(const Job& job, int64_t item, Counters& counters) {
   counters.value[HP_COUNTER_RAYS] += end - item * kRaysPerItem;
 }
 
-// Keys by which rays that see the same voxels sort together: first roughly by direction, then by the middle of what they
-// see of the field in Morton order. 6 and 30 bits.
-static void ray_keys(const Job& job, int64_t item, uint64_t* keys) {
+// Bits of a 16-bit number to every second.
+static uint32_t spread_by_two(uint32_t x) {
+  x = (x | x << 8) & 0x00ff00ffu;
+  x = (x | x << 4) & 0x0f0f0f0fu;
+  x = (x | x << 2) & 0x33333333u;
+  return (x | x << 1) & 0x55555555u;
+}
+
+// Keys by which rays that see the same voxels sort together: first by the axis along which a ray moves fastest and roughly
+// by direction (7 bits), then by where it crosses the middle plane of that axis, in Morton order (22 bits).
+static void ray_keys(const Job& job, int64_t item, uint32_t* keys) {
   const Grid grid(job.field);
   const Lattice lattice(job.plan);
   const int64_t end = (item + 1) * kRaysPerItem < job.rays.count ? (item + 1) * kRaysPerItem : job.rays.count;
+  // 0 … steps - 1; a NaN becomes 0.
+  auto quantised = [](Real unit, Real steps) {
+    const Real x = unit * steps;
+    return static_cast<uint32_t>(x > Real(0) ? (x < steps - 1 ? x : steps - 1) : Real(0));
+  };
   for (int64_t first = item * kRaysPerItem; first < end; first += kWidth) {
     const int count = static_cast<int>(end - first < kWidth ? end - first : kWidth);
-    const RayPacket ray = given_rays(job.rays, first, count);
-    const March s = start_march(grid, lattice, ray);
-    const F middle = grid.unbounded ? s.t0 : splat(Real(0.5)) * (s.t0 + s.t1);
-    int32_t towards[3][kWidth], place[3][kWidth];
-    auto quantised = [](F unit, Real steps, int32_t* lanes) {  // a NaN becomes 0
-      store_lanes(to_int(min_of(max_of(unit * splat(steps), splat(0)), splat(steps - 1))), lanes);
-    };
-    const F d[3] = {ray.dx, ray.dy, ray.dz}, p[3] = {s.px, s.py, s.pz}, g[3] = {s.gx, s.gy, s.gz};
-    for (int i = 0; i < 3; ++i) {
-      quantised(madd(splat(Real(0.5)), d[i], splat(Real(0.5))), 4, towards[i]);
-      const F extent = splat(grid.hi[i] - grid.lo[i]);
-      quantised((madd(middle, g[i], p[i]) - splat(grid.lo[i])) / extent, 1024, place[i]);
-    }
+    const March s = start_march(grid, lattice, given_rays(job.rays, first, count));
+    Real p[3][kWidth], g[3][kWidth];
+    store_lanes(s.px, p[0]);
+    store_lanes(s.py, p[1]);
+    store_lanes(s.pz, p[2]);
+    store_lanes(s.gx, g[0]);
+    store_lanes(s.gy, g[1]);
+    store_lanes(s.gz, g[2]);
     for (int i = 0; i < count; ++i) {
-      uint64_t key = 0;
-      for (int bit = 1; bit >= 0; --bit) {
-        for (const auto& lanes : towards) key = key << 1 | (static_cast<uint32_t>(lanes[i]) >> bit & 1);
+      auto speed = [&](int axis) { return g[axis][i] < Real(0) ? -g[axis][i] : g[axis][i]; };
+      int a = speed(1) > speed(0) ? 1 : 0;
+      a = speed(2) > speed(a) ? 2 : a;
+      const int axes[2] = {(a + 1) % 3, (a + 2) % 3};
+      const Real forward = g[a][i] == Real(0) ? Real(1) : g[a][i];
+      const Real t = (Real(0.5) * (grid.lo[a] + grid.hi[a]) - p[a][i]) / forward;
+      uint32_t key = static_cast<uint32_t>(2 * a + (forward < Real(0) ? 1 : 0));
+      uint32_t at[2];
+      for (int j = 0; j < 2; ++j) {
+        const int b = axes[j];
+        key = key << 2 | quantised(Real(0.5) * g[b][i] / forward + Real(0.5), 4);
+        // The plane reaches half the box beyond it: slanting rays cross it there.
+        const Real unit = (p[b][i] + t * g[b][i] - grid.lo[b]) / (grid.hi[b] - grid.lo[b]);
+        at[j] = quantised(Real(0.5) * unit + Real(0.25), 2048);
       }
-      for (int bit = 9; bit >= 0; --bit) {
-        for (const auto& lanes : place) key = key << 1 | (static_cast<uint32_t>(lanes[i]) >> bit & 1);
-      }
-      keys[first + i] = key;
+      keys[first + i] = key << 22 | spread_by_two(at[0]) << 1 | spread_by_two(at[1]);
     }
   }
 }
