@@ -78,6 +78,19 @@ def test_an_array_comes_back_as_it_went(run, tmp_path):
     assert (tmp_path / "out.raw").read_bytes() == values.tobytes()
 
 
+def test_raw_values_become_density_by_an_activation(daemon, run, tmp_path):
+    np.save(tmp_path / "raw.npy", np.full((4, 4, 4), -0.5, np.float32))
+    refused = ctl.run("field", "upload", "plain", tmp_path / "raw.npy", endpoint=daemon.endpoint)
+    assert refused.code == 2 and "density is negative" in refused.err
+    field = json.loads(run("field", "upload", "raw", tmp_path / "raw.npy", "--activation", "softplus", "-o", "json").out)
+    assert field["dense_grid"]["activation"] == "softplus"
+    assert "softplus" in run("field", "get", "raw").out
+    refused = ctl.run("field", "download", "raw", tmp_path / "raw.vdb", endpoint=daemon.endpoint)
+    assert refused.code == 2 and "has an activation" in refused.err  # a VDB holds densities
+    field = json.loads(run("field", "create", "glow", "--size", "8", "--activation", "exp", "-o", "json").out)
+    assert field["dense_grid"]["activation"] == "exp"
+
+
 def test_a_vdb_file_is_imported_sparse_and_dense_and_from_the_server(daemon, run, tmp_path):
     openvdb = pytest.importorskip("pyopenvdb", reason="needs python3-openvdb (./dev setup)")
     grid = openvdb.FloatGrid()

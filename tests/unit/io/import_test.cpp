@@ -103,6 +103,36 @@ TEST_CASE("Arrays of rank 3 are sigma and of rank 4 have channels, f16 stays f16
   CHECK((wide.dtype == DType::kF32 && At(wide, 0, 0, 0) == 0.1f));
 }
 
+TEST_CASE("With an activation a dense grid may hold any finite value, whichever way it is imported") {
+  const TempFolder folder;
+  Importer import;
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  Save<float>(folder / "raw.npy", DType::kF32, {1, 1, 2}, std::vector<float>{-3, 2});
+  Save<float>(folder / "nan.npy", DType::kF32, {1, 1, 2}, std::vector<float>{-3, nan});
+  const float bytes[2] = {-3, 2};
+  WriteBytes(folder / "a.raw", std::string(reinterpret_cast<const char*>(bytes), sizeof bytes));
+  ImportRequest raw = Of(folder / "a.raw");
+  raw.format = FileFormat::kRaw;
+  raw.raw_shape = {1, 1, 2, 1};
+  for (ImportRequest request : {Of(folder / "raw.npy"), raw}) {
+    CHECK(Refused(import(request).status(), StatusCode::kInvalidArgument, {"density is negative", "(0, 0, 0)"}));
+    for (const Activation activation : {Activation::kSoftplus, Activation::kExp, Activation::kTruncExp}) {
+      request.activation = activation;
+      const auto dense = std::get<DenseVolume>(Get(import(request)));
+      CHECK(dense.activation == activation);
+      CHECK(At(dense, 0, 0, 0) == -3);
+    }
+  }
+  ImportRequest not_finite = Of(folder / "nan.npy");
+  not_finite.activation = Activation::kExp;
+  CHECK(Refused(import(not_finite).status(), StatusCode::kInvalidArgument,
+                {"density is NaN or infinite in 1 of 2 voxels", "(1, 0, 0): must be finite"}));
+  WriteBlockVdb(folder / "a.vdb");
+  ImportRequest sparse = Of(folder / "a.vdb");
+  sparse.activation = Activation::kSoftplus;
+  CHECK(Refused(import(sparse).status(), StatusCode::kInvalidArgument, {"activation", "only a dense grid"}));
+}
+
 TEST_CASE("Arrays that are no volume are refused with the remedy") {
   const TempFolder folder;
   Importer import;
