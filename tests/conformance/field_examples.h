@@ -20,7 +20,7 @@ struct FieldExample {
   bool unbounded = false;
 
   // What gradients need to know.
-  std::vector<float> values;                                                        // in the order of hp_gradient_read
+  std::vector<float> values;  // in the order of hp_gradient_read
   // The same field with other values, stored as f32 whatever it stores itself.
   std::function<HpField(const HpContext&, const std::vector<float>&)> with_values;
   int channels = 1;         // per voxel; the last one is density. 1 for sparse fields
