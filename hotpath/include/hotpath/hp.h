@@ -405,7 +405,7 @@ typedef struct hp_gradient_info {
   int32_t rank;       /* of what hp_gradient_read writes */
   int32_t overflowed; /* 1: a sum has wrapped or a contribution did not fit since the last zero */
   int64_t shape[HP_MAX_RANK];
-  int64_t block_count; /* blocks that hold something */
+  int64_t block_count; /* blocks with memory: touched since it was made */
   uint64_t device_bytes;
 } hp_gradient_info;
 
