@@ -280,13 +280,19 @@ absl::StatusOr<v1::Field> FieldRegistry::Update(const FieldUpdate& update, io::B
     return impl_->store->Replace(old, next, payload.data(), payload.size(), may_publish);
   };
   const absl::Status status = replace();
+  if (status.ok()) {
+    {
+      const std::lock_guard lock(impl_->mutex);
+      impl_->by_name[old.name()] = description;
+      if (!next.update_ids.empty()) impl_->update_ids[old.name()] = std::move(next.update_ids);
+    }
+    // Only now that nobody is told of the old version. Renders that hold its values go on with them.
+    impl_->store->Tidy(description);
+    impl_->residency.Drop(ResidentKey(old));
+  }
   const std::lock_guard lock(impl_->mutex);
   impl_->being_updated.erase(old.name());
   if (!status.ok()) return status;
-  impl_->by_name[old.name()] = description;
-  if (!next.update_ids.empty()) impl_->update_ids[old.name()] = std::move(next.update_ids);
-  // Renders that hold the old values go on with them.
-  impl_->residency.Drop(ResidentKey(old));
   return description;
 }
 

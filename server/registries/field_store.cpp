@@ -124,7 +124,7 @@ absl::StatusOr<StoredField> FieldStore::LoadOne(const std::string& id) const {
   } else if (!absl::IsNotFound(updates.status())) {
     return updates.status();
   }
-  RemoveLeftovers(description);
+  Tidy(description);
   return field;
 }
 
@@ -181,7 +181,7 @@ absl::Status FieldStore::Replace(const v1::Field& old, const StoredField& field,
   const std::string updates = absl::StrCat(folder, "/", UpdatesFile(description.version()));
   bool published = false;
   const auto write = [&]() -> absl::Status {
-    RemoveLeftovers(old);
+    Tidy(old);
     DVREN_RETURN_IF_ERROR(WritePayload(PayloadPath(description), payload, payload_bytes, may_publish));
     DVREN_RETURN_IF_ERROR(WriteFileDurably(updates, absl::StrJoin(field.update_ids, "\n"), faults_));
     DVREN_RETURN_IF_ERROR(WriteFileDurably(next, json, faults_));
@@ -192,20 +192,17 @@ absl::Status FieldStore::Replace(const v1::Field& old, const StoredField& field,
     return SyncDirectory(folder, faults_);
   };
   const absl::Status status = write();
-  if (status.ok()) {
-    RemoveLeftovers(description);
-    return status;
-  }
+  if (status.ok()) return status;
   // An error after the rename leaves it open which of the two a crash would keep: take it back. Should that fail too,
   // both payloads stay, so that either description has its own.
   if (published && !(WriteFileDurably(next, old_json, nullptr).ok() && RenamePath(next, current, nullptr).ok())) {
     return status;
   }
-  RemoveLeftovers(old);
+  Tidy(old);
   return status;
 }
 
-void FieldStore::RemoveLeftovers(const v1::Field& description) const {
+void FieldStore::Tidy(const v1::Field& description) const {
   const std::string folder = FolderOf(description);
   const std::string payload = PayloadFile(description.version()), updates = UpdatesFile(description.version());
   std::error_code ignored;

@@ -43,9 +43,11 @@ class FieldStore {
   [[nodiscard]] absl::Status Put(const StoredField& field, const void* payload, std::size_t payload_bytes,
                                  const std::function<absl::Status()>& may_publish) const;
   // Gives the field `old` a new payload and description; durable when it returns. After an error it is as it was.
-  // `may_publish` as in Put.
+  // `may_publish` as in Put. The old payload stays for those who still look for it, until Tidy.
   [[nodiscard]] absl::Status Replace(const v1::Field& old, const StoredField& field, const void* payload,
                                      std::size_t payload_bytes, const std::function<absl::Status()>& may_publish) const;
+  // Removes what updates have left in the field's folder: those that came to nothing, and versions before this one.
+  void Tidy(const v1::Field& description) const;
   // The whole payload, checked against size and SHA-256: DATA_LOSS naming the field where they differ.
   [[nodiscard]] absl::StatusOr<io::Blob> ReadPayload(const v1::Field& description) const;
   // The payload's file; stays readable through this handle when the field is removed.
@@ -64,8 +66,6 @@ class FieldStore {
   [[nodiscard]] std::string PayloadPath(const v1::Field& description) const;
   [[nodiscard]] absl::Status WritePayload(const std::string& path, const void* payload, std::size_t payload_bytes,
                                           const std::function<absl::Status()>& may_publish) const;
-  // Removes what updates that came to nothing, or to an end, have left in the folder.
-  void RemoveLeftovers(const v1::Field& description) const;
 
   std::string data_dir_, fields_dir_, tmp_dir_;
   FileFaults faults_;

@@ -37,6 +37,7 @@ class TestDaemon {
   DaemonStubs& operator*() { return *stubs_; }
   DaemonStubs* operator->() { return stubs_.get(); }
   [[nodiscard]] const TempFolder& folder() const { return folder_; }
+  [[nodiscard]] const std::string& address() const { return server_->addresses().front(); }
   // Work admitted and not finished, over all devices.
   [[nodiscard]] int queue_depth();
   // Whether the queue is empty within half a minute.

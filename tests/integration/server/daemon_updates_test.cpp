@@ -1,7 +1,9 @@
 // UpdateField: new values for a field, seen at once, kept for good, by one writer at a time; and activations.
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
+#include <thread>
 
 #include "support/gradient_calls.h"
 
@@ -124,6 +126,34 @@ TEST_CASE("An update takes its values from a finished upload, and uses it up") {
   CHECK(Download(*daemon, "large").bytes == Bytes(values));
   grpc::ClientContext context;
   CHECK(daemon->fields->UpdateField(&context, request, &field).error_code() == StatusCode::NOT_FOUND);
+}
+
+TEST_CASE("Renders and downloads go on while the field is updated, and see one version or another, never a mixture") {
+  TestDaemon daemon;
+  REQUIRE(Create(*daemon, RawField("fog", {1, 1, 64, 1}, std::vector<float>(64, 1))).first.ok());
+  std::atomic<bool> stop{false};
+  std::string failed;
+  std::thread writer([&] {
+    for (int i = 1; i <= 60; ++i) {
+      const grpc::Status status = Update(*daemon, "fog", std::vector<float>(64, static_cast<float>(i % 5 + 1))).first;
+      if (!status.ok()) failed = status.error_message();
+    }
+    stop.store(true);
+  });
+  int downloads = 0;
+  do {
+    const RenderResult render = Render(*daemon, Picture("fog", 16, 0.1));
+    CHECK(render.status.error_message() == "");
+    const DownloadResult download = Download(*daemon, "fog");
+    CHECK(download.status.error_message() == "");
+    const std::vector<float> values = FloatsOf(download.bytes);
+    CHECK(values == std::vector<float>(64, values.at(0)));
+    ++downloads;
+  } while (!stop.load());
+  writer.join();
+  CHECK(failed == "");
+  CHECK(downloads > 0);
+  CHECK(Download(*daemon, "fog").field.version() == 61);
 }
 
 TEST_CASE("An update forgets the field's gradient") {
