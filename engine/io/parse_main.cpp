@@ -173,7 +173,9 @@ int Run(const Arguments& a) {
 #if defined(__SANITIZE_ADDRESS__)
 // OpenVDB leaks the nodes it has read when a damaged file makes it throw; this process ends right after.
 extern "C" const char* __lsan_default_suppressions();
-extern "C" const char* __lsan_default_suppressions() { return "leak:libopenvdb"; }
+extern "C" const char* __lsan_default_suppressions() {
+  return "leak:libopenvdb";
+}
 #endif
 
 int main(int argc, char** argv) {
