@@ -50,6 +50,7 @@ int Memory(const Arguments& arguments);
 int Backward(const Arguments& arguments);
 int BackwardMemory(const Arguments& arguments);
 int Rays(const Arguments& arguments);
+int Scatter(const Arguments& arguments);
 int NanoVdb(const Arguments& arguments);
 int Daemon(const Arguments& arguments);
 

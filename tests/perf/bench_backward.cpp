@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bench.h"
+#include "bench_scatter.h"
 #include "hotpath/hp.h"
 
 namespace dvren::bench {
@@ -250,6 +251,20 @@ int Rays(const Arguments& a) {
   t_near = shuffled(t_near, 1);
   t_far = shuffled(t_far, 1);
   Measure("rays_shuffled", a.repetitions, s.Extra(n), run);
+  return 0;
+}
+
+// The scatter alone, exact beside float. Says so where it cannot run.
+int Scatter(const Arguments& a) {
+#if defined(DVREN_BENCH_SCATTER)
+  if (hp_isa_available(HP_ISA_AVX512)) {
+    volatile double keep = 0;
+    Measure("scatter_exact", a.repetitions, "", [&] { keep = ScatterExact(a.width, a.samples); });
+    Measure("scatter_float", a.repetitions, "", [&] { keep = ScatterFloat(a.width, a.samples); });
+    return 0;
+  }
+#endif
+  std::printf("{\"bench\": \"scatter_absent\", \"reason\": \"needs AVX-512\"}\n");
   return 0;
 }
 

@@ -35,6 +35,7 @@ int main(int argc, char** argv) {
   if (name == "backward") return Backward(a);
   if (name == "backward_memory") return BackwardMemory(a);
   if (name == "rays") return Rays(a);
+  if (name == "scatter") return Scatter(a);
 #if defined(DVREN_BENCH_NANOVDB)
   if (name == "nanovdb") return NanoVdb(a);
 #endif
@@ -43,7 +44,7 @@ int main(int argc, char** argv) {
 #endif
   std::fprintf(
       stderr,
-      "usage: dvren_bench dense|memory|backward|backward_memory|rays|nanovdb|daemon [--threads N]\n"
+      "usage: dvren_bench dense|memory|backward|backward_memory|rays|scatter|nanovdb|daemon [--threads N]\n"
       "       [--size N] [--width N] [--samples N] [--repetitions N] [--file FILE.vdb] [--endpoint ADDRESS]\n");
   return 2;
 }

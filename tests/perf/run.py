@@ -165,7 +165,7 @@ def backward(args, folder):
             pairs = list(zip(theirs[threads], ours[threads]))
             line += "".join(f" {statistics.median(t[clock] / median(o['backward'], clock) for t, o in pairs):{width}.2f}" for clock, width in (("wall", 11), ("cpu", 10)))
         print(line)
-    print("no build of dvren adds in floating point; against march, whose scatter does, the ratio above holds what exactness costs, sums, quadrature and lattice together")
+    exactness(args, min(median(o["backward"], "cpu") for o in ours[1]))
     wall = min(median(o["forward_backward"]) for o in ours[2])
     print(f"forward and backward, 512x512 rays, 2 threads: {wall:.4f} s, {samples / wall / 1e6:.0f} M samples/s")
     if python:
@@ -184,6 +184,18 @@ def backward(args, folder):
     for per_ray in (64, 1024):
         r = bench(args, "backward_memory", samples=per_ray, threads=2)[0]
         print(f"  {per_ray:5} samples per ray: {r['peak_mib']:.1f} MiB")
+
+
+def exactness(args, backward_cpu):
+    """What summing in int64 instead of in float costs: the kernel's scatter of the same contributions, both ways, alone."""
+    rounds = [{r["bench"]: r for r in bench(args, "scatter")} for _ in range(args.rounds)]
+    if "scatter_exact" not in rounds[0]:
+        print("scatter: this machine has no AVX-512; not measured")
+        return
+    exact, single = (min(statistics.median(r[name]["cpu"]) for r in rounds) for name in ("scatter_exact", "scatter_float"))
+    ratio = statistics.median(statistics.median(r["scatter_exact"]["cpu"]) / statistics.median(r["scatter_float"]["cpu"]) for r in rounds)
+    print(f"exact sums against float sums, the scatter alone: {exact:.4f} s, {single:.4f} s, ratio {ratio:.2f}; "
+          f"of the whole pass {backward_cpu / (backward_cpu - exact + single):.2f}")
 
 
 def rays(args, binary):
