@@ -34,7 +34,7 @@ Progress = Callable[[int, int], None]
 
 _CHUNK_BYTES = 1 << 20
 _INLINE_BYTES = 3 << 20  # of new values in one message; the daemon takes 4 MiB with all that is around them
-_MAX_ATTEMPTS = 6  # connections tried without a byte gained in between
+_MAX_ATTEMPTS = 9  # connections tried without a byte gained in between: some 20 s, for a daemon that restarts
 _RETRY_DELAY_S = 0.2  # before the second attempt; doubles up to _RETRY_DELAY_MAX_S
 _RETRY_DELAY_MAX_S = 5.0
 
