@@ -85,6 +85,10 @@ Tally Batter(const std::string& whole, const std::string& extension, FieldKind k
     ++tally.refused;
     const StatusCode code = volume.status().code();
     INFO("round " << round << ": " << volume.status());
+#if defined(__SANITIZE_ADDRESS__)
+    // Its operator new ends the worker where another one throws what the worker turns into RESOURCE_EXHAUSTED.
+    if (std::string(volume.status().message()).find("AddressSanitizer: out-of-memory") != std::string::npos) continue;
+#endif
     CHECK((code == StatusCode::kInvalidArgument || code == StatusCode::kResourceExhausted));
     CHECK(std::string(volume.status().message()).find('\n') == std::string::npos);
   }
