@@ -433,6 +433,9 @@ hp_status BuildNanoVdb(hp_stream* stream, const hp_nanovdb_desc& desc, hp_field*
   view.nodes_x = builder.nodes[0];
   view.nodes_y = builder.nodes[1];
   view.nodes_z = builder.nodes[2];
+  view.shift_x = builder.min[0] - 1 - builder.origin[0];
+  view.shift_y = builder.min[1] - 1 - builder.origin[1];
+  view.shift_z = builder.min[2] - 1 - builder.origin[2];
 
   FieldArgs& args = field->args;
   args.type = kField_nanovdb;
@@ -441,9 +444,9 @@ hp_status BuildNanoVdb(hp_stream* stream, const hp_nanovdb_desc& desc, hp_field*
   hp_field_info& info = field->info;
   info.min_voxel_world = INFINITY;
   for (int i = 0; i < 3; ++i) {
-    args.lo[i] = builder.min[i] - 1 - builder.origin[i];
-    args.hi[i] = builder.max[i] + 1 - builder.origin[i];
-    field->grid_to_local.m[4 * i + 3] = builder.origin[i];
+    args.lo[i] = 0;
+    args.hi[i] = builder.max[i] - builder.min[i] + 2;
+    field->grid_to_local.m[4 * i + 3] = builder.min[i] - 1;
     info.box_min[i] = builder.min[i] - 1;
     info.box_max[i] = builder.max[i] + 1;
     const double* m = builder.index_to_world.m;

@@ -15,8 +15,9 @@ struct PacketCounts {
 // the block, where the field is exactly 0: skipping them changes no bits.
 template <class Field>
 struct EmptySpace {
+  const Field& field;
   F inverse_x, inverse_y, inverse_z, margin;
-  HP_FN explicit EmptySpace(const Field& field, const March& s) {
+  HP_FN EmptySpace(const Field& of, const March& s) : field(of) {
     auto invert = [](F g) { return splat(1) / select(g == splat(0), splat(1), g); };
     inverse_x = invert(s.gx);
     inverse_y = invert(s.gy);
@@ -29,7 +30,7 @@ struct EmptySpace {
         (abs_of(s.px) + abs_of(s.py) + abs_of(s.pz) + behind + splat(Real(128 * nodes))) * splat(Real(1.0 / (1 << 20)));
   }
   HP_FN I next(const typename Field::Place& place, const Lattice& lattice, const March& s, I k) const {
-    F t = Field::exit(place, s, inverse_x, inverse_y, inverse_z, margin);
+    F t = field.exit(place, s, inverse_x, inverse_y, inverse_z, margin);
     F reached = round_down((t - s.t_near) * splat(lattice.inv_dt) - splat(Real(1e-3)));
     reached = min_of(max_of(reached, splat(0)), splat(Real(kMaxLatticeIndex)));
     return int_max(k + splat_int(1), to_int(reached));

@@ -19,7 +19,7 @@ struct field_nanovdb {
 
   // Where a position lies.
   struct Place {
-    I ix, iy, iz;  // cell
+    I ix, iy, iz;  // cell in the table
     F fx, fy, fz;
     I node, brick;
   };
@@ -30,18 +30,19 @@ struct field_nanovdb {
   HP_FN field_nanovdb(const View& view, const ColorArgs& c) : v(view), color(c) {}
   HP_FN void begin_ray(F, F, F) {}
 
-  HP_FN static void split(F p, int nodes, I& cell, F& f) {
+  HP_FN static void split(F p, int nodes, int shift, I& cell, F& f) {
     // The box leaves a voxel of room inside the table; only lanes without a live ray are moved by this.
-    F q = min_of(max_of(p, splat(0)), splat(Real(128 * nodes - 1)));
+    F q = min_of(max_of(p, splat(0)), splat(Real(128 * nodes - 1 - shift)));
     cell = to_int(q);
     f = q - to_real(cell);
+    cell = cell + splat_int(shift);
   }
 
   HP_FN Place locate(F x, F y, F z) const {
     Place p;
-    split(x, v.nodes_x, p.ix, p.fx);
-    split(y, v.nodes_y, p.iy, p.fy);
-    split(z, v.nodes_z, p.iz, p.fz);
+    split(x, v.nodes_x, v.shift_x, p.ix, p.fx);
+    split(y, v.nodes_y, v.shift_y, p.iy, p.fy);
+    split(z, v.nodes_z, v.shift_z, p.iz, p.fz);
     I node_cell = (shift_right(p.iz, 7) * splat_int(v.nodes_y) + shift_right(p.iy, 7)) * splat_int(v.nodes_x) +
                   shift_right(p.ix, 7);
     p.node = gather_int(v.nodes, node_cell);
@@ -54,17 +55,17 @@ struct field_nanovdb {
 
   // How far along the ray the empty block reaches, less `margin` grid units for rounding. (p0, g): the ray; inverse:
   // 1/g.
-  HP_FN static F exit_axis(I cell, I size, F p0, F g, F inverse, F margin) {
-    I low = cell - bit_and_lanes(cell, size - splat_int(1));
+  HP_FN static F exit_axis(I cell, I size, int shift, F p0, F g, F inverse, F margin) {
+    I low = cell - bit_and_lanes(cell, size - splat_int(1)) - splat_int(shift);
     F lo = to_real(low) + margin, hi = to_real(low + size) - margin;
     F plane = select(g < splat(0), lo, hi);
     return select(g == splat(0), splat(Real(1e30)), (plane - p0) * inverse);
   }
-  HP_FN static F exit(const Place& p, const March& s, F inverse_x, F inverse_y, F inverse_z, F margin) {
+  HP_FN F exit(const Place& p, const March& s, F inverse_x, F inverse_y, F inverse_z, F margin) const {
     I size = select(equal(p.node, splat_int(0)), splat_int(128), splat_int(8));
-    F x = exit_axis(p.ix, size, s.px, s.gx, inverse_x, margin);
-    F y = exit_axis(p.iy, size, s.py, s.gy, inverse_y, margin);
-    F z = exit_axis(p.iz, size, s.pz, s.gz, inverse_z, margin);
+    F x = exit_axis(p.ix, size, v.shift_x, s.px, s.gx, inverse_x, margin);
+    F y = exit_axis(p.iy, size, v.shift_y, s.py, s.gy, inverse_y, margin);
+    F z = exit_axis(p.iz, size, v.shift_z, s.pz, s.gz, inverse_z, margin);
     return min_of(x, min_of(y, z));
   }
 

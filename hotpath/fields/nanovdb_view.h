@@ -3,7 +3,8 @@
 //   + …]
 // A brick holds 9^3 values: its block and the first layer of the next ones, so that the eight values of a trilinear
 // cell lie in one brick. Node 0 and brick 0 are all zero: "empty" means that the whole interpolation support of the
-// block is 0. Grid space is index space moved so that the table begins at 0.
+// block is 0. Grid space is index space moved so that the box begins at 0, where floats have most digits; the table
+// begins `shift` cells before that.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +19,7 @@ struct NanoVdbView {
   const float* bricks;
   const int32_t* owned;  // per brick: 1 where it belongs to one block alone and its values are parameters
   int32_t nodes_x, nodes_y, nodes_z;
+  int32_t shift_x, shift_y, shift_z;  // 0 … 127
 };
 
 }  // namespace hp

@@ -142,7 +142,7 @@ std::vector<FieldExample> Examples_nanovdb() {
   SparseVolume cloud;  // dense in the middle
   for (int n = 0; n < 3000; ++n) {
     Index3 p;
-    for (auto& x : p) x = 1 + random.Below(9) + random.Below(9) + random.Below(9);
+    for (auto& x : p) x = random.Below(9) + random.Below(9) + random.Below(9) - 12;
     cloud.voxels[p] = static_cast<float>(random.Uniform(0, 1.5));
   }
   SparseVolume sparse;  // a few voxels far apart, on the bounds of blocks and nodes

@@ -4,6 +4,7 @@
 #include "backends/cpu/gradient_sink.h"
 #include "bodies/camera_ray_adjoint.h"
 #include "bodies/fused_adjoint.h"
+#include "bodies/step_adjoint.h"
 
 namespace hp::HP_ISA_NS {
 
@@ -17,8 +18,8 @@ static F read_pixels(const View& view, int64_t channel, const int64_t* x, const 
   return load_lanes(lanes);
 }
 
-// What the loss says of a packet's rays, multiplied by `scale`; `d_background` becomes T_n dL/d(radiance).
-static RayLoss read_loss(const Job& job, Real scale, const int64_t* x, const int64_t* y, int count, F d_background[3]) {
+// What the loss says of a packet's rays, multiplied by `scale`; its tail is dL/dT_n.
+static RayLoss read_adjoint(const Job& job, Real scale, const int64_t* x, const int64_t* y, int count) {
   const GradientArgs& g = job.gradients;
   auto scaled = [&](const View& view, int64_t channel) {
     return read_pixels(view, channel, x, y, count) * splat(scale);
@@ -28,16 +29,23 @@ static RayLoss read_loss(const Job& job, Real scale, const int64_t* x, const int
   loss.g = scaled(g.d_rgb, 1);
   loss.b = scaled(g.d_rgb, 2);
   loss.depth = scaled(g.d_depth, 0);
+  const double* b = job.plan.background;
+  const F d_transmittance = scaled(g.d_transmittance, 0) - scaled(g.d_opacity, 0);
+  loss.tail = madd(loss.r, splat(Real(b[0])),
+                   madd(loss.g, splat(Real(b[1])), madd(loss.b, splat(Real(b[2])), d_transmittance)));
+  return loss;
+}
+
+// Adds what the forward made of the rays; `d_background` becomes T_n dL/d(radiance).
+static RayLoss with_forward(RayLoss loss, const Job& job, const int64_t* x, const int64_t* y, int count,
+                            F d_background[3]) {
+  const GradientArgs& g = job.gradients;
   loss.whole_r = read_pixels(g.radiance, 0, x, y, count);
   loss.whole_g = read_pixels(g.radiance, 1, x, y, count);
   loss.whole_b = read_pixels(g.radiance, 2, x, y, count);
   loss.whole_depth = read_pixels(g.depth, 0, x, y, count);
   const F transmittance = read_pixels(g.transmittance, 0, x, y, count);
-  const double* b = job.plan.background;
-  F d_transmittance = scaled(g.d_transmittance, 0) - scaled(g.d_opacity, 0);
-  d_transmittance = madd(loss.r, splat(Real(b[0])),
-                         madd(loss.g, splat(Real(b[1])), madd(loss.b, splat(Real(b[2])), d_transmittance)));
-  loss.tail = transmittance * d_transmittance;
+  loss.tail = transmittance * loss.tail;
   d_background[0] = transmittance * loss.r;
   d_background[1] = transmittance * loss.g;
   d_background[2] = transmittance * loss.b;
@@ -80,7 +88,7 @@ static void write_ray_gradients(const GradientArgs& g, const RayAdjoint& d, Real
 
 // What is left when a ray's samples are done: sums over rays, and what the ray itself is asked for.
 template <bool kPlace, class Field>
-static void finish_ray_adjoint(const Job& job, const Grid& grid, const Field& field, const RayPacket& ray,
+static void finish_ray_adjoint(const Grid& grid, const Field& field, const RayPacket& ray,
                                const March& march, const RayTotals<Field>& totals, GradientSink& sink,
                                RayAdjoint& d_ray) {
   if (sink.scene()) {
@@ -92,7 +100,51 @@ static void finish_ray_adjoint(const Job& job, const Grid& grid, const Field& fi
   if constexpr (kPlace) {
     d_ray = start_march_adjoint(grid, ray, march, totals.lattice, totals.ray);
     field.end_ray_adjoint(totals.field, ray.dx, ray.dy, ray.dz, d_ray.dx, d_ray.dy, d_ray.dz);
-    if (job.gradients.wanted & HP_WANT_STEP) sink.add(HP_SUM_DT, totals.lattice.dt, ray.live);
+  }
+}
+
+#if defined(HP_REAL_IS_DOUBLE)
+template <class Field>
+static double step_backward(const Job& job, const cpu::StepRay& of) {
+  const Lattice lattice(job.plan);
+  Field field(view_of<Field>(job.field), job.color);
+  RayPacket ray;
+  ray.ox = of.origin[0], ray.oy = of.origin[1], ray.oz = of.origin[2];
+  ray.dx = of.direction[0], ray.dy = of.direction[1], ray.dz = of.direction[2];
+  ray.t_near = of.t_near, ray.t_far = of.t_far;
+  ray.id_low = of.id_low, ray.id_high = of.id_high;
+  ray.live = true;
+  RayLoss loss = {};
+  loss.r = of.d_rgb[0], loss.g = of.d_rgb[1], loss.b = of.d_rgb[2], loss.depth = of.d_depth;
+  loss.tail = of.d_transmittance;
+  field.begin_ray(ray.dx, ray.dy, ray.dz);
+  return step_adjoint(field, lattice, start_march(Grid(job.field), lattice, ray), job.plan.early_stop,
+                      job.plan.skip_empty != 0, loss);
+}
+#endif
+
+// Adds dL/d(dt) of a packet's rays, computed in double.
+static void add_step(const Job& job, const RayPacket& packet, const RayLoss& adjoint, int count, GradientSink& sink) {
+  const cpu::StepKernel kernel = cpu::DoubleKernels().step_backward[job.field.type][job.field.half_storage != 0];
+  Real lanes[13][kWidth];
+  const F all[13] = {packet.ox,    packet.oy, packet.oz, packet.dx, packet.dy,     packet.dz,   packet.t_near,
+                     packet.t_far, adjoint.r, adjoint.g, adjoint.b, adjoint.depth, adjoint.tail};
+  for (int i = 0; i < 13; ++i) store_lanes(all[i], lanes[i]);
+  int32_t low[kWidth], high[kWidth];
+  store_lanes(bits_to_int(packet.id_low), low);
+  store_lanes(bits_to_int(packet.id_high), high);
+  for (int i = 0; i < count; ++i) {
+    auto at = [&](int what) { return static_cast<double>(lanes[what][i]); };
+    const cpu::StepRay ray = {{at(0), at(1), at(2)},
+                              {at(3), at(4), at(5)},
+                              at(6),
+                              at(7),
+                              static_cast<uint32_t>(low[i]),
+                              static_cast<uint32_t>(high[i]),
+                              {at(8), at(9), at(10)},
+                              at(11),
+                              at(12)};
+    sink.add_one(HP_SUM_DT, kernel(job, ray));
   }
 }
 
@@ -105,7 +157,7 @@ static void backward(const Job& job, int64_t item, Counters& counters) {
   const bool skip = job.plan.skip_empty != 0;
   Field field(view_of<Field>(job.field), job.color);
   GradientSink sink(job, counters);
-  const bool given = job.rays.count > 0;
+  const bool given = job.rays.count > 0, step = (job.gradients.wanted & HP_WANT_STEP) != 0;
   PacketCounts counts;
   for_ray_groups(job, item, nullptr, [&](const RayPacket* rays, const PacketPixels* pixels, int packets) {
     March march[kGroup];
@@ -117,7 +169,10 @@ static void backward(const Job& job, int64_t item, Counters& counters) {
       progress[i] = begin_progress(march[i]);
       totals[i] = RayTotals<Field>::zero();
       F d_background[3];
-      loss[i] = read_loss(job, sink.scale(), pixels[i].out_x, pixels[i].out_y, pixels[i].count, d_background);
+      const PacketPixels& px = pixels[i];
+      const RayLoss adjoint = read_adjoint(job, sink.scale(), px.out_x, px.out_y, px.count);
+      loss[i] = with_forward(adjoint, job, px.out_x, px.out_y, px.count, d_background);
+      if (step) add_step(job, rays[i], adjoint, px.count, sink);
       if (sink.scene()) add_background(sink, d_background, rays[i].live);
     }
     for (bool more = true; more;) {
@@ -132,7 +187,7 @@ static void backward(const Job& job, int64_t item, Counters& counters) {
     }
     for (int i = 0; i < packets; ++i) {
       RayAdjoint d_ray;
-      finish_ray_adjoint<kPlace>(job, grid, field, rays[i], march[i], totals[i], sink, d_ray);
+      finish_ray_adjoint<kPlace>(grid, field, rays[i], march[i], totals[i], sink, d_ray);
       counters.value[HP_COUNTER_RAYS] += pixels[i].count;
       if constexpr (kPlace) {
         if (given) {
@@ -173,7 +228,7 @@ static void diff(const Job& job, int64_t item, Counters& counters) {
       y[i] = j / job.roi.width;
     }
     F d_background[3];
-    const RayLoss loss = read_loss(job, Real(1), x, y, count, d_background);
+    const RayLoss loss = with_forward(read_adjoint(job, Real(1), x, y, count), job, x, y, count, d_background);
     if (sink.scene()) add_background(sink, d_background, first_lanes(count));
     const I total = load_lanes(counts);
     Progress at = {Integral::begin(), splat_int(0), splat_mask(false), false};
@@ -248,7 +303,8 @@ static void sample_backward(const Job& job, int64_t item, Counters& counters) {
       counters.value[HP_COUNTER_SAMPLES] += count_of(live);
     }
     RayAdjoint d_ray;
-    finish_ray_adjoint<true>(job, grid, field, ray, march, totals, sink, d_ray);
+    finish_ray_adjoint<true>(grid, field, ray, march, totals, sink, d_ray);
+    if (g.wanted & HP_WANT_STEP) sink.add(HP_SUM_DT, totals.lattice.dt, ray.live);
     int64_t indices[kWidth];
     for (int i = 0; i < count; ++i) indices[i] = first + i;
     write_ray_gradients(g, d_ray, Real(1) / sink.scale(), indices, count);

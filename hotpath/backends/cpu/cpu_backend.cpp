@@ -235,10 +235,10 @@ class CpuBackend final : public Backend {
     Counters counters;
   };
 
-  // Whether anything is asked for that depends on where the samples are.
+  // Whether anything is asked for, besides the step, that depends on where the samples are.
   static bool WantsPlace(const GradientArgs& g) {
-    return (g.wanted & (HP_WANT_CAMERA | HP_WANT_STEP)) != 0 || g.d_origins.data || g.d_directions.data ||
-           g.d_t_near.data || g.d_t_far.data;
+    return (g.wanted & HP_WANT_CAMERA) != 0 || g.d_origins.data || g.d_directions.data || g.d_t_near.data ||
+           g.d_t_far.data;
   }
   static void AddSum(int64_t* low_high, const Sum128& more) {
     const auto low = static_cast<uint64_t>(low_high[0]) + more.low;

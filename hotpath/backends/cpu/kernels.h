@@ -13,6 +13,14 @@ inline constexpr int64_t kRaysPerItem = 256;
 
 using Kernel = void (*)(const Job& job, int64_t item, Counters& counters);
 
+// A ray and what the loss says of it, for the gradient of the step, which kernels of every precision compute in double.
+struct StepRay {
+  double origin[3], direction[3], t_near, t_far;
+  uint32_t id_low, id_high;
+  double d_rgb[3], d_depth, d_transmittance;  // dL/d(radiance), dL/d(depth), dL/dT_n
+};
+using StepKernel = double (*)(const Job& job, const StepRay& ray);  // dL/d(dt)
+
 struct KernelTable {
   const char* name;
   int width;                     // rays per packet
@@ -23,6 +31,7 @@ struct KernelTable {
   Kernel evaluate[kFieldTypes][2];
   Kernel backward[kFieldTypes][2][2];  // [field type][f16 storage][position, too]
   Kernel sample_backward[kFieldTypes][2];
+  StepKernel step_backward[kFieldTypes][2];                        // of the double lane alone
   Kernel diff, ray_backward;                                       // staged
   void (*ray_keys)(const Job& job, int64_t item, uint32_t* keys);  // of given rays, for OrderRays
   int64_t (*max_count)(const Job& job);                            // most segments of any of the job's rays

@@ -490,6 +490,9 @@ static void put(cpu::KernelTable& t, int field, int half) {
   t.backward[field][half][0] = backward<Field, false>;
   t.backward[field][half][1] = backward<Field, true>;
   t.sample_backward[field][half] = sample_backward<Field>;
+#if defined(HP_REAL_IS_DOUBLE)
+  t.step_backward[field][half] = step_backward<Field>;
+#endif
 }
 
 static cpu::KernelTable make_table(const char* name) {
