@@ -190,9 +190,7 @@ class CpuBackend final : public Backend {
     delete static_cast<GradientStore*>(gradient);
   }
   hp_status ZeroGradient(void*, void* gradient) override {
-    auto& store = *static_cast<GradientStore*>(gradient);
-    pool_.Run(store.slab_count(), [&](int, int64_t slab) { store.ZeroSlab(slab); });
-    store.ClearOverflow();
+    static_cast<GradientStore*>(gradient)->Zero();
     return HP_STATUS_OK;
   }
   hp_status InspectGradient(void* gradient, hp_gradient_info* out) const override {

@@ -1,5 +1,6 @@
 #include "backends/cpu/gradient_store.h"
 
+#include <algorithm>
 #include <cstring>
 #include <thread>
 
@@ -18,6 +19,7 @@ constexpr size_t kVoxels = 729;  // of a brick
 GradientStore::GradientStore(int64_t bricks, int values_per_voxel)
     : brick_values_(kVoxels * static_cast<size_t>(values_per_voxel)),
       bricks_(static_cast<size_t>(bricks), nullptr),
+      touched_(static_cast<size_t>(bricks), 0),
       locks_(new unsigned char[static_cast<size_t>(bricks)]()) {}
 
 int64_t* GradientStore::Lock(int64_t brick) {
@@ -32,7 +34,11 @@ int64_t* GradientStore::Lock(int64_t brick) {
     }
   }
   int64_t*& values = bricks_[static_cast<size_t>(brick)];
-  if (!values) values = NewBrick();
+  if (!touched_[static_cast<size_t>(brick)]) {
+    if (!values) values = NewBrick();
+    std::memset(values, 0, brick_values_ * sizeof(int64_t));
+    touched_[static_cast<size_t>(brick)] = 1;
+  }
   return values;
 }
 
@@ -43,24 +49,15 @@ void GradientStore::Unlock(int64_t brick) {
 int64_t* GradientStore::NewBrick() {
   std::lock_guard<std::mutex> lock(mutex_);
   if (in_last_slab_ == kBricksPerSlab) {
-    slabs_.emplace_back(new int64_t[kBricksPerSlab * brick_values_]());
+    slabs_.emplace_back(new int64_t[kBricksPerSlab * brick_values_]);
     in_last_slab_ = 0;
   }
   return slabs_.back().get() + in_last_slab_++ * brick_values_;
 }
 
-int64_t GradientStore::slab_count() const {
-  std::lock_guard<std::mutex> lock(mutex_);
-  return static_cast<int64_t>(slabs_.size());
-}
-
-void GradientStore::ZeroSlab(int64_t slab) {
-  int64_t* values;
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    values = slabs_[static_cast<size_t>(slab)].get();
-  }
-  std::memset(values, 0, kBricksPerSlab * brick_values_ * sizeof(int64_t));
+void GradientStore::Zero() {
+  std::fill(touched_.begin(), touched_.end(), static_cast<unsigned char>(0));
+  __atomic_store_n(&overflow_, 0, __ATOMIC_RELAXED);
 }
 
 int64_t GradientStore::brick_count() const {
@@ -70,7 +67,7 @@ int64_t GradientStore::brick_count() const {
 
 uint64_t GradientStore::bytes() const {
   std::lock_guard<std::mutex> lock(mutex_);
-  return slabs_.size() * kBricksPerSlab * brick_values_ * sizeof(int64_t) + bricks_.size() * (sizeof(int64_t*) + 1);
+  return slabs_.size() * kBricksPerSlab * brick_values_ * sizeof(int64_t) + bricks_.size() * (sizeof(int64_t*) + 2);
 }
 
 template <class T>

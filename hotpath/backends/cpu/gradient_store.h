@@ -19,18 +19,19 @@ class GradientStore {
   // `values_per_voxel`: as stored, 1 or a multiple of 4.
   GradientStore(int64_t bricks, int values_per_voxel);
 
-  // The brick's values, 729 x values_per_voxel, all zero at first; nobody else touches them until Unlock.
+  // The brick's values, 729 x values_per_voxel, zero at the first Lock since Zero; nobody else touches them until
+  // Unlock.
   int64_t* Lock(int64_t brick);
   void Unlock(int64_t brick);
   // A sum has wrapped.
   void SetOverflow() { __atomic_store_n(&overflow_, 1, __ATOMIC_RELAXED); }
 
-  // What is there, or null; only while nobody adds.
-  const int64_t* Find(int64_t brick) const { return bricks_[static_cast<size_t>(brick)]; }
-  // Zeroing keeps the memory. Slabs can be zeroed side by side.
-  int64_t slab_count() const;
-  void ZeroSlab(int64_t slab);
-  void ClearOverflow() { __atomic_store_n(&overflow_, 0, __ATOMIC_RELAXED); }
+  // What was added to since Zero, or null; only while nobody adds.
+  const int64_t* Find(int64_t brick) const {
+    return touched_[static_cast<size_t>(brick)] ? bricks_[static_cast<size_t>(brick)] : nullptr;
+  }
+  // All zero and no overflow. Keeps the memory: what a pass does not touch costs it nothing.
+  void Zero();
   bool overflowed() const { return __atomic_load_n(&overflow_, __ATOMIC_RELAXED) != 0; }
   int64_t brick_count() const;
   uint64_t bytes() const;
@@ -40,7 +41,8 @@ class GradientStore {
 
   static constexpr size_t kBricksPerSlab = 8;
   const size_t brick_values_;
-  std::vector<int64_t*> bricks_;            // each under its lock
+  std::vector<int64_t*> bricks_;        // each under its lock
+  std::vector<unsigned char> touched_;  // 1: locked since Zero; else the brick's values mean nothing; under its lock
   std::unique_ptr<unsigned char[]> locks_;  // 1: held
   int overflow_ = 0;
   mutable std::mutex mutex_;
