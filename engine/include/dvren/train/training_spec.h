@@ -1,0 +1,98 @@
+// What a training run is, as plain data. Every choice that changes a result is in here, so that a checkpoint can name it
+// and two runs of the same spec on the same data give the same bits.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "dvren/core/geometry.h"
+#include "dvren/core/status.h"
+
+namespace dvren {
+
+// Steps at which something is done are counted from 0: `from_step` = 0 means from the first step on.
+
+// The field that is trained: a dense grid of spherical harmonics with raw densities.
+struct FieldSpec {
+  int sh_degree = 1;                   // 0 (plain RGB), 1, 2
+  Box box;                             // local space = world space
+  std::string activation = "softplus"; // of density: identity, softplus, exp, trunc_exp
+  double initial_density = -4;         // raw value, before the activation
+  double initial_color = 0.5;          // of every voxel and direction
+};
+
+// Coarse to fine: from `from_step` on, the grid has about resolution^3 voxels, all cubes.
+struct StageSpec {
+  std::int64_t from_step = 0;
+  int resolution = 128;
+  std::int64_t rays = 8192;  // per step of this stage
+};
+
+struct OptimizerSpec {
+  std::string kind = "adam";  // a registered optimizer
+  double density_rate = 0.15, color_rate = 0.02;
+  double beta1 = 0.9, beta2 = 0.99, epsilon = 1e-15;
+  double momentum = 0;       // sgd
+  bool nesterov = false;     // sgd
+  double weight_decay = 0;
+  bool sparse = true;        // voxels whose gradient is all zero are left alone, their moments too
+};
+
+struct ScheduleSpec {
+  std::string kind = "exponential";  // a registered schedule
+  double final_factor = 0.1;         // rate at the last step over the rate at the first
+  std::int64_t warmup_steps = 0;     // the rate rises linearly over these
+};
+
+struct LossSpec {
+  std::string kind = "mse";  // a registered loss
+  double delta = 0.1;        // huber: where it turns linear
+};
+
+struct RegulariserSpec {
+  double tv_density = 0, tv_color = 0;  // total variation of values that rays touch
+  double sparsity = 0;                  // of the density along rays
+};
+
+struct RaySpec {
+  std::string background = "random_on_transparent";  // white, black, random, random_on_transparent
+  double foreground_fraction = 0.9;  // of rays drawn near pixels that are not background
+  bool error_map = false;
+};
+
+struct OccupancySpec {
+  std::int64_t every_steps = 50, from_step = 300;
+  double alpha_threshold = 5e-3;  // opacity of one coarse segment below which a cell is empty
+  double decay = 0.6;             // of the largest weight seen, per update
+  double weight_threshold = 3e-3; // cells whose decayed weight is below are empty
+};
+
+struct CameraRefineSpec {
+  bool poses = false, focal = false, distortion = false;
+  double rotation_rate = 1e-3, translation_rate = 1e-3, focal_rate = 1e-3, distortion_rate = 1e-4;
+  std::int64_t from_step = 0;
+};
+
+struct TrainingSpec {
+  std::int64_t steps = 1000;
+  std::uint64_t seed = 0;
+  double step_voxels = 0.5;  // segment length in voxel edges
+  double early_stop = 5e-4;
+  std::string color_space = "srgb";  // of the photographs, stored values undecoded
+  FieldSpec field;
+  std::vector<StageSpec> stages{StageSpec{}};
+  OptimizerSpec optimizer;
+  ScheduleSpec schedule;
+  LossSpec loss;
+  RegulariserSpec regularisers;
+  RaySpec rays;
+  OccupancySpec occupancy;
+  CameraRefineSpec cameras;
+};
+
+// INVALID_ARGUMENT names the field, its value and what it must be; unknown kinds list the registered ones.
+[[nodiscard]] absl::Status ValidateTrainingSpec(const TrainingSpec& spec);
+
+}  // namespace dvren
