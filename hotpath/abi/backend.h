@@ -4,7 +4,10 @@
 #include <cstddef>
 #include <memory>
 
+#include "abi/error.h"
 #include "bodies/args.h"
+#include "bodies/update_args.h"
+#include "fields/dense_grid_view.h"
 
 namespace hp {
 
@@ -23,6 +26,16 @@ enum class Op {
 };
 
 class GradientLayout;
+
+// A step of a dense grid's values, or what is added to their gradient before it.
+struct FieldUpdate {
+  const DenseGridView* grid = nullptr;
+  const GradientLayout* layout = nullptr;
+  void* gradient = nullptr;  // the backend's
+  double quantum = 1;
+  void* moments = nullptr;  // the backend's
+  UpdateArgs args;          // of a smoothing, `rates` are the weights
+};
 
 class Backend {
  public:
@@ -46,8 +59,34 @@ class Backend {
   // Writes the sums times 2^exponent to device memory in the layout's shape, f32 or f64.
   virtual hp_status ReadGradient(void* stream, void* gradient, const GradientLayout& layout, int exponent,
                                  hp_dtype dtype, void* out) = 0;
+  // Moments of an optimizer for a field's values, all zero; moments and steps are what UpdateField and so on take.
+  virtual hp_status CreateMoments(const GradientLayout&, int32_t /*rule*/, void**) { return NoTraining(); }
+  virtual void DestroyMoments(void*) {}
+  virtual hp_status InspectMoments(const void*, hp_moments_info*) const { return NoTraining(); }
+  virtual hp_status ReadMoments(void* /*stream*/, const void*, int64_t* /*blocks*/, float* /*values*/) {
+    return NoTraining();
+  }
+  virtual hp_status WriteMoments(void* /*stream*/, void*, const int64_t* /*blocks*/, const float* /*values*/, int64_t) {
+    return NoTraining();
+  }
+  virtual hp_status UpdateField(void* /*stream*/, const FieldUpdate&, int64_t* /*voxels*/) { return NoTraining(); }
+  // Host memory.
+  virtual hp_status UpdateArray(const UpdateArgs&, int64_t /*n*/, double* /*values*/, const double* /*gradient*/,
+                                double* /*moments*/) {
+    return NoTraining();
+  }
+  virtual hp_status SmoothGradient(void* /*stream*/, const FieldUpdate&) { return NoTraining(); }
+  virtual hp_status RefineMask(void* /*stream*/, const DenseGridMaskedView&, uint8_t* /*ages*/, double /*raw*/,
+                               int32_t /*window*/, int64_t* /*there*/) {
+    return NoTraining();
+  }
   // The most segments of any of the job's rays. Waits for the stream.
   virtual hp_status MaxCount(void* stream, hp_precision precision, const Job& job, int64_t* out) = 0;
+
+ private:
+  static hp_status NoTraining() {
+    return Fail(HP_STATUS_NOT_IMPLEMENTED, "training: this device does not train fields");
+  }
 };
 
 // One per backend folder: creates the backend, or says why not.

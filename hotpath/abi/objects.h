@@ -33,6 +33,13 @@ struct hp_field {
   std::shared_ptr<const hp::GradientLayout> gradient_layout;  // null: no parameters
 };
 
+struct hp_moments {
+  hp_ctx* ctx;
+  const hp_field* field;
+  hp_update_rule rule;
+  void* store;  // the backend's
+};
+
 struct hp_gradient {
   hp_ctx* ctx;
   const hp_field* field;

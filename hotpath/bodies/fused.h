@@ -24,10 +24,9 @@ struct EmptySpace {
     inverse_z = invert(s.gz);
     // Rounding moves a position by a few units in the last place of the largest coordinate on the way, which begins at
     // the ray's origin or, for given rays, as far behind it as t_near says.
-    const int nodes = field.v.nodes_x + field.v.nodes_y + field.v.nodes_z;
     const F behind = abs_of(s.t_near) * (abs_of(s.gx) + abs_of(s.gy) + abs_of(s.gz));
-    margin =
-        (abs_of(s.px) + abs_of(s.py) + abs_of(s.pz) + behind + splat(Real(128 * nodes))) * splat(Real(1.0 / (1 << 20)));
+    margin = (abs_of(s.px) + abs_of(s.py) + abs_of(s.pz) + behind + splat(Real(field.extent()))) *
+             splat(Real(1.0 / (1 << 20)));
   }
   HP_FN I next(const typename Field::Place& place, const Lattice& lattice, const March& s, I k) const {
     F t = field.exit(place, s, inverse_x, inverse_y, inverse_z, margin);
@@ -128,7 +127,8 @@ HP_FN void march_skipping(const Field& field, const Lattice& lattice, const Marc
       break;
     }
     const Sample here = field.sample_at(place);
-    integrate_sample(at.integral, live, t, length, here.sigma, here.r, here.g, here.b);
+    const F w = integrate_sample(at.integral, live, t, length, here.sigma, here.r, here.g, here.b);
+    field.saw(place, live, w);
     counts.samples += count_of(live);
     at.k = at.k + splat_int(1);
   }

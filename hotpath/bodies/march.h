@@ -107,6 +107,15 @@ HP_FN March start_march(const Grid& grid, const Lattice& lattice, const RayPacke
   return s;
 }
 
+// How far along the ray the block of `size` cells (a power of two) around `cell` reaches on one axis, less `margin`
+// grid units. Cells are counted from `shift` before the origin of grid space. (p0, g): the ray; inverse: 1/g.
+HP_FN F exit_block_axis(I cell, I size, int shift, F p0, F g, F inverse, F margin) {
+  I low = cell - bit_and_lanes(cell, size - splat_int(1)) - splat_int(shift);
+  F lo = to_real(low) + margin, hi = to_real(low + size) - margin;
+  F plane = select(g < splat(0), lo, hi);
+  return select(g == splat(0), splat(Real(1e30)), (plane - p0) * inverse);
+}
+
 HP_FN F sampler_offset(const Lattice& lattice, const March& s, I k) {
   switch (lattice.sampler) {
 #define HP_SAMPLER(index, name) \

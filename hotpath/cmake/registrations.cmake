@@ -1,7 +1,8 @@
-# hp_add_field(x), hp_add_sampler(x), hp_add_backend(x DEVICE): the one line of a new kind. They become generated lists that
+# hp_add_field(x), hp_add_sampler(x), hp_add_optimizer(x), hp_add_backend(x DEVICE): the one line of a new kind. They become generated lists that
 # the kernels, the ABI and the tests expand; there is no second switch on a kind.
 set(HP_FIELDS "")
 set(HP_SAMPLERS "")
+set(HP_OPTIMIZERS "")
 set(HP_BACKENDS "")
 set(HP_BACKEND_SOURCES "")
 
@@ -11,12 +12,15 @@ endmacro()
 macro(hp_add_sampler name)
   list(APPEND HP_SAMPLERS ${name})
 endmacro()
+macro(hp_add_optimizer name)
+  list(APPEND HP_OPTIMIZERS ${name})
+endmacro()
 macro(hp_add_backend name device)
   list(APPEND HP_BACKENDS "HP_BACKEND(${device}, ${name})")
 endmacro()
 
 function(hp_write_registrations dir)
-  foreach(kind FIELD SAMPLER)
+  foreach(kind FIELD SAMPLER OPTIMIZER)
     string(TOLOWER ${kind} lower)
     set(table "")
     set(includes "")

@@ -20,4 +20,14 @@ struct DenseGridView {
   int32_t bricks_x, bricks_y;  // of 8^3 cells: how gradients are laid out
 };
 
+// A dense grid of which only some cells are there: in the others the density is 0. A cell reaches from a voxel to its
+// upper neighbours. Bricks of 8^3 cells as above.
+struct DenseGridMaskedView {
+  DenseGridView grid;
+  const int32_t* cells;   // 16 words per brick, bit (y & 3) * 8 + (x & 7) of word (z & 7) * 2 + (y >> 2 & 1)
+  const int32_t* bricks;  // per brick: not 0 when a cell is there
+  uint32_t* seen;         // as `cells`: where a forward saw a weight of `seen_weight` or more; null: not wanted
+  float seen_weight;
+};
+
 }  // namespace hp

@@ -51,21 +51,17 @@ struct field_nanovdb {
     p.brick = gather_int(v.leaves, shift_left(p.node, 12) + block);
     return p;
   }
+  // Grid units across, at least.
+  HP_FN int extent() const { return 128 * (v.nodes_x + v.nodes_y + v.nodes_z); }
+  HP_FN void saw(const Place&, M, F) const {}
   HP_FN M empty(const Place& p) const { return equal(p.brick, splat_int(0)); }
 
-  // How far along the ray the empty block reaches, less `margin` grid units for rounding. (p0, g): the ray; inverse:
-  // 1/g.
-  HP_FN static F exit_axis(I cell, I size, int shift, F p0, F g, F inverse, F margin) {
-    I low = cell - bit_and_lanes(cell, size - splat_int(1)) - splat_int(shift);
-    F lo = to_real(low) + margin, hi = to_real(low + size) - margin;
-    F plane = select(g < splat(0), lo, hi);
-    return select(g == splat(0), splat(Real(1e30)), (plane - p0) * inverse);
-  }
+  // How far along the ray the empty block reaches, less `margin` grid units for rounding.
   HP_FN F exit(const Place& p, const March& s, F inverse_x, F inverse_y, F inverse_z, F margin) const {
     I size = select(equal(p.node, splat_int(0)), splat_int(128), splat_int(8));
-    F x = exit_axis(p.ix, size, v.shift_x, s.px, s.gx, inverse_x, margin);
-    F y = exit_axis(p.iy, size, v.shift_y, s.py, s.gy, inverse_y, margin);
-    F z = exit_axis(p.iz, size, v.shift_z, s.pz, s.gz, inverse_z, margin);
+    F x = exit_block_axis(p.ix, size, v.shift_x, s.px, s.gx, inverse_x, margin);
+    F y = exit_block_axis(p.iy, size, v.shift_y, s.py, s.gy, inverse_y, margin);
+    F z = exit_block_axis(p.iz, size, v.shift_z, s.pz, s.gz, inverse_z, margin);
     return min_of(x, min_of(y, z));
   }
 

@@ -135,6 +135,13 @@ HP_FN bool any(M m) {
 HP_FN bool all(M m) {
   return m.v == 0xffff;
 }
+HP_FN int lowest_bit(uint32_t bits) {  // of bits != 0
+  return __builtin_ctz(bits);
+}
+// Sets bits that several threads may set.
+HP_FN void note_seen(uint32_t* word, uint32_t bits) {
+  if ((__atomic_load_n(word, __ATOMIC_RELAXED) & bits) != bits) __atomic_fetch_or(word, bits, __ATOMIC_RELAXED);
+}
 HP_FN uint32_t mask_bits(M m) {  // bit i: lane i
   return m.v;
 }
@@ -159,6 +166,9 @@ HP_FN I shift_right(I a, int n) {
 }
 HP_FN I shift_left(I a, int n) {
   return {_mm512_slli_epi32(a.v, static_cast<unsigned>(n))};
+}
+HP_FN I shift_left_lanes(I a, I n) {  // 0 <= n < 32
+  return {_mm512_sllv_epi32(a.v, n.v)};
 }
 HP_FN I bit_and(I a, int32_t b) {
   return {_mm512_and_si512(a.v, _mm512_set1_epi32(b))};

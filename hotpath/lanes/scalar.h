@@ -96,6 +96,21 @@ HP_FN bool all(M m) {
 HP_FN int count_of(M m) {
   return m ? 1 : 0;
 }
+HP_FN int lowest_bit(uint32_t bits) {  // of bits != 0
+#if defined(__CUDA_ARCH__)
+  return __ffs(static_cast<int>(bits)) - 1;
+#else
+  return __builtin_ctz(bits);
+#endif
+}
+// Sets bits that several threads may set.
+HP_FN void note_seen(uint32_t* word, uint32_t bits) {
+#if defined(__CUDA_ARCH__)
+  if ((*word & bits) != bits) atomicOr(word, bits);
+#else
+  if ((__atomic_load_n(word, __ATOMIC_RELAXED) & bits) != bits) __atomic_fetch_or(word, bits, __ATOMIC_RELAXED);
+#endif
+}
 HP_FN uint32_t mask_bits(M m) {  // bit i: lane i
   return m ? 1u : 0u;
 }
@@ -116,6 +131,9 @@ HP_FN I shift_right(I a, int n) {
   return a >> n;
 }
 HP_FN I shift_left(I a, int n) {
+  return static_cast<I>(static_cast<uint32_t>(a) << n);
+}
+HP_FN I shift_left_lanes(I a, I n) {  // 0 <= n < 32
   return static_cast<I>(static_cast<uint32_t>(a) << n);
 }
 HP_FN I bit_and(I a, int32_t b) {

@@ -114,6 +114,50 @@ std::vector<FieldExample> Examples_dense_grid() {
   };
 }
 
+// The same grids with cells left out: whole blocks, and single ones among the rest.
+FieldExample Masked(FieldExample example, std::uint64_t seed) {
+  TestRandom random(seed);
+  auto cells = std::make_shared<std::vector<std::uint8_t>>();
+  const auto size = example.size;
+  std::vector<bool> blocks;
+  for (int i = 0; i < 64; ++i) blocks.push_back(random.Below(5) > 1);
+  for (std::int64_t z = 0; z < size[2]; ++z) {
+    for (std::int64_t y = 0; y < size[1]; ++y) {
+      for (std::int64_t x = 0; x < size[0]; ++x) {
+        const bool block = blocks[static_cast<std::size_t>((z / 8 % 4 * 4 + y / 8 % 4) * 4 + x / 8 % 4)];
+        cells->push_back(block && random.Below(4) > 0 ? 1 : 0);
+      }
+    }
+  }
+  auto mask = [cells, size](const HpContext& context, HpField field) {
+    hp_mask_desc desc = {};
+    HP_INIT(desc);
+    desc.cells = TensorOf(cells->data(), {size[2], size[1], size[0]});
+    desc.seen_weight = 1e-3;
+    HpCheck(hp_field_set_mask(context.stream(), field.get(), &desc));
+    return field;
+  };
+  example.name.replace(0, std::string("dense_grid").size(), "dense_grid_masked");
+  example.make = [mask, make = example.make](const HpContext& context) { return mask(context, make(context)); };
+  example.with_values = [mask, make = example.with_values](const HpContext& context, const std::vector<float>& values) {
+    return mask(context, make(context, values));
+  };
+  return example;
+}
+
+std::vector<FieldExample> Examples_dense_grid_masked() {
+  const hp_affine still = Identity();
+  const auto linear = HP_INTERP_LINEAR;
+  const auto zero = HP_BORDER_ZERO, clamp = HP_BORDER_CLAMP;
+  return {
+      Masked(Dense("rgb and sigma", 21, {19, 12, 17}, 4, false, linear, zero, false, kTurned), 1),
+      Masked(Dense("sigma, f16, clamped, transfer function", 22, {9, 17, 10}, 1, true, linear, clamp, true, still), 2),
+      Masked(Dense("harmonics of degree 1, softplus", 23, {10, 9, 12}, 13, false, linear, zero, false, still,
+                   HP_ACTIVATION_SOFTPLUS),
+             3),
+  };
+}
+
 #if defined(DVREN_TEST_WITH_NANOVDB)
 FieldExample Sparse(const std::string& name, const SparseVolume& volume, double scale, bool transfer,
                     const hp_affine& placement) {

@@ -36,6 +36,10 @@ inline void HpCheck(hp_status status) {
 template <class T>
 constexpr hp_dtype DtypeOf();
 template <>
+constexpr hp_dtype DtypeOf<std::uint8_t>() {
+  return HP_DTYPE_U8;
+}
+template <>
 constexpr hp_dtype DtypeOf<float>() {
   return HP_DTYPE_F32;
 }

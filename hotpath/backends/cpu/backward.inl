@@ -69,7 +69,8 @@ static void add_camera(GradientSink& sink, const CameraAdjoint& d, F d_t_near, F
 }
 
 // Writes dL/d(rays) of the packet's rays.
-static void write_ray_gradients(const GradientArgs& g, const RayAdjoint& d, Real unscale, const int64_t* ray, int count) {
+static void write_ray_gradients(const GradientArgs& g, const RayAdjoint& d, Real unscale, const int64_t* ray,
+                                int count) {
   auto write = [&](const View& view, F value, int64_t channel) {
     if (!view.data) return;
     Real lanes[kWidth];
@@ -88,9 +89,8 @@ static void write_ray_gradients(const GradientArgs& g, const RayAdjoint& d, Real
 
 // What is left when a ray's samples are done: sums over rays, and what the ray itself is asked for.
 template <bool kPlace, class Field>
-static void finish_ray_adjoint(const Grid& grid, const Field& field, const RayPacket& ray,
-                               const March& march, const RayTotals<Field>& totals, GradientSink& sink,
-                               RayAdjoint& d_ray) {
+static void finish_ray_adjoint(const Grid& grid, const Field& field, const RayPacket& ray, const March& march,
+                               const RayTotals<Field>& totals, GradientSink& sink, RayAdjoint& d_ray) {
   if (sink.scene()) {
     sink.add(HP_SUM_SIGMA_SCALE, totals.field.of.sigma_scale, ray.live);
     sink.add(HP_SUM_COLOR, totals.field.of.r, ray.live);
@@ -135,15 +135,9 @@ static void add_step(const Job& job, const RayPacket& packet, const RayLoss& adj
   store_lanes(bits_to_int(packet.id_high), high);
   for (int i = 0; i < count; ++i) {
     auto at = [&](int what) { return static_cast<double>(lanes[what][i]); };
-    const cpu::StepRay ray = {{at(0), at(1), at(2)},
-                              {at(3), at(4), at(5)},
-                              at(6),
-                              at(7),
-                              static_cast<uint32_t>(low[i]),
-                              static_cast<uint32_t>(high[i]),
-                              {at(8), at(9), at(10)},
-                              at(11),
-                              at(12)};
+    const cpu::StepRay ray = {
+        {at(0), at(1), at(2)},          {at(3), at(4), at(5)},  at(6),  at(7), static_cast<uint32_t>(low[i]),
+        static_cast<uint32_t>(high[i]), {at(8), at(9), at(10)}, at(11), at(12)};
     sink.add_one(HP_SUM_DT, kernel(job, ray));
   }
 }
@@ -245,9 +239,9 @@ static void diff(const Job& job, int64_t item, Counters& counters) {
           values[c][i] = real_data(in.rgb)[j * in.rgb.stride0 + n * in.rgb.stride1 + c * in.rgb.stride2];
         }
       }
-      const SampleAdjoint d = integrate_sample_adjoint(
-          at.integral, live, loss, load_lanes(t), load_lanes(length), load_lanes(values[3]), load_lanes(values[0]),
-          load_lanes(values[1]), load_lanes(values[2]));
+      const SampleAdjoint d =
+          integrate_sample_adjoint(at.integral, live, loss, load_lanes(t), load_lanes(length), load_lanes(values[3]),
+                                   load_lanes(values[0]), load_lanes(values[1]), load_lanes(values[2]));
       auto write = [&](const View& view, F value, int64_t channel) {
         Real lanes[kWidth];
         store_lanes(select(live, value, splat(0)), lanes);

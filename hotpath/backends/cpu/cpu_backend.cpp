@@ -21,6 +21,8 @@
 #include "abi/gradient_layout.h"
 #include "backends/cpu/gradient_store.h"
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/mask.h"
+#include "backends/cpu/moment_store.h"
 #include "backends/cpu/ray_order.h"
 #include "backends/cpu/thread_pool.h"
 
@@ -223,6 +225,76 @@ class CpuBackend final : public Backend {
     return HP_STATUS_OK;
   }
 
+  hp_status CreateMoments(const GradientLayout& layout, int32_t rule, void** out) override {
+    *out = new MomentStore(layout.blocks, layout.values_per_voxel, rule == HP_UPDATE_SGD ? 1 : 2);
+    return HP_STATUS_OK;
+  }
+  void DestroyMoments(void* moments) override {
+    delete static_cast<MomentStore*>(moments);
+  }
+  hp_status InspectMoments(const void* moments, hp_moments_info* out) const override {
+    const auto& store = *static_cast<const MomentStore*>(moments);
+    out->block_count = store.block_count();
+    out->block_values = store.block_values();
+    out->device_bytes = static_cast<uint64_t>(out->block_count * out->block_values) * sizeof(float);
+    return HP_STATUS_OK;
+  }
+  hp_status ReadMoments(void*, const void* moments, int64_t* blocks, float* values) override {
+    const auto& store = *static_cast<const MomentStore*>(moments);
+    for (int64_t block = 0; block < store.blocks(); ++block) {
+      const float* from = store.Find(block);
+      if (!from) continue;
+      *blocks++ = block;
+      values = std::copy_n(from, store.block_values(), values);
+    }
+    return HP_STATUS_OK;
+  }
+  hp_status WriteMoments(void*, void* moments, const int64_t* blocks, const float* values, int64_t count) override {
+    auto& store = *static_cast<MomentStore*>(moments);
+    for (int64_t i = 0; i < count; ++i) {
+      HP_REQUIRE(blocks[i] >= 0 && blocks[i] < store.blocks() && (i == 0 || blocks[i] > blocks[i - 1]),
+                 "blocks[%lld] = %lld: must be ascending and below %lld", static_cast<long long>(i),
+                 static_cast<long long>(blocks[i]), static_cast<long long>(store.blocks()));
+    }
+    store.Clear();
+    for (int64_t i = 0; i < count; ++i) {
+      std::copy_n(values + i * store.block_values(), store.block_values(), store.Touch(blocks[i]));
+    }
+    return HP_STATUS_OK;
+  }
+  hp_status UpdateField(void*, const FieldUpdate& job, int64_t* voxels) override {
+    const BlockKernel kernel = KernelsOf(isa_).update_block[job.args.rule];
+    std::atomic<int64_t> changed{0};
+    pool_.Run(job.layout->blocks, [&](int, int64_t block) {
+      BlockUpdate update;
+      const bool touched = PrepareBlock(job, block, &update);
+      if (!touched && (job.args.sparse || !static_cast<MomentStore*>(job.moments)->Find(block))) return;
+      if (const int64_t n = kernel(update)) changed += n;
+    });
+    if (voxels) *voxels = changed;
+    return HP_STATUS_OK;
+  }
+  hp_status UpdateArray(const UpdateArgs& args, int64_t n, double* values, const double* gradient,
+                        double* moments) override {
+    DoubleKernels().update_array[args.rule](args, n, values, gradient, moments);
+    return HP_STATUS_OK;
+  }
+  hp_status SmoothGradient(void*, const FieldUpdate& job) override {
+    const BlockKernel kernel = KernelsOf(isa_).smooth_block;
+    pool_.Run(job.layout->blocks, [&](int, int64_t block) {
+      BlockUpdate update;
+      if (!PrepareBlock(job, block, &update)) return;
+      if (kernel(update) < 0) static_cast<GradientStore*>(job.gradient)->SetOverflow();
+    });
+    return HP_STATUS_OK;
+  }
+  hp_status RefineMask(void*, const DenseGridMaskedView& view, uint8_t* ages, double raw, int32_t window,
+                       int64_t* there) override {
+    const MaskArrays arrays = {ages, const_cast<int32_t*>(view.cells), const_cast<int32_t*>(view.bricks), view.seen};
+    *there = cpu::RefineMask(pool_, view.grid, arrays, raw, window);
+    return HP_STATUS_OK;
+  }
+
   hp_status MaxCount(void*, hp_precision precision, const Job& job, int64_t* out) override {
     *out = Table(precision).max_count(job);
     return HP_STATUS_OK;
@@ -233,6 +305,33 @@ class CpuBackend final : public Backend {
     Counters counters;
   };
 
+  // Whether the gradient has anything for the block.
+  static bool PrepareBlock(const FieldUpdate& job, int64_t index, BlockUpdate* out) {
+    const auto& store = *static_cast<const GradientStore*>(job.gradient);
+    const GradientLayout::Block block = job.layout->At(index);
+    bool touched = false;
+    for (size_t i = 0; i < 8; ++i) {
+      out->bricks[i] = block.bricks[i] < 0 ? nullptr : store.Find(block.bricks[i]);
+      touched |= out->bricks[i] != nullptr;
+    }
+    const DenseGridView& grid = *job.grid;
+    out->grid = &grid;
+    out->args = job.args;
+    out->quantum = job.quantum;
+    const int64_t at[3] = {index % grid.bricks_x, index / grid.bricks_x % grid.bricks_y,
+                           index / (int64_t{grid.bricks_x} * grid.bricks_y)};
+    for (int i = 0; i < 3; ++i) {
+      out->extent[i] = block.extent[i];
+      out->origin[i] = 8 * at[i];
+    }
+    out->moments = job.moments;
+    out->moment_values = job.moments ? static_cast<const MomentStore*>(job.moments)->moment_values() : 0;
+    out->touch = [](void* moments, int64_t block_index) {
+      return static_cast<MomentStore*>(moments)->Touch(block_index);
+    };
+    out->block = index;
+    return touched;
+  }
   // Whether anything is asked for, besides the step, that depends on where the samples are.
   static bool WantsPlace(const GradientArgs& g) {
     return (g.wanted & HP_WANT_CAMERA) != 0 || g.d_origins.data || g.d_directions.data || g.d_t_near.data ||

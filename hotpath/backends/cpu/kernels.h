@@ -5,10 +5,12 @@
 #include <cstdint>
 
 #include "bodies/args.h"
+#include "bodies/update_args.h"
+#include "fields/dense_grid_view.h"
 
 namespace hp::cpu {
 
-inline constexpr int kFieldTypes = 8;  // room for registered field types
+inline constexpr int kFieldTypes = 8, kOptimizers = 8;  // room for registered ones
 inline constexpr int64_t kRaysPerItem = 256;
 
 using Kernel = void (*)(const Job& job, int64_t item, Counters& counters);
@@ -19,6 +21,21 @@ struct StepRay {
   uint32_t id_low, id_high;
   double d_rgb[3], d_depth, d_transmittance;  // dL/d(radiance), dL/d(depth), dL/dT_n
 };
+// A block of up to 8^3 voxels of a dense grid, for an optimizer's step.
+struct BlockUpdate {
+  const DenseGridView* grid;
+  UpdateArgs args;
+  double quantum;                                 // of the gradient
+  const int64_t* bricks[8];                       // GradientLayout::Block's, null where there is nothing
+  int extent[3];                                  // voxels in x, y, z
+  int64_t origin[3];                              // first voxel
+  int64_t moment_values;                          // of one moment of a block
+  float* (*touch)(void* moments, int64_t block);  // the block's moments, made if need be
+  void* moments;
+  int64_t block;
+};
+using BlockKernel = int64_t (*)(const BlockUpdate& block);
+
 using StepKernel = double (*)(const Job& job, const StepRay& ray);  // dL/d(dt)
 
 struct KernelTable {
@@ -35,6 +52,11 @@ struct KernelTable {
   Kernel diff, ray_backward;                                       // staged
   void (*ray_keys)(const Job& job, int64_t item, uint32_t* keys);  // of given rays, for OrderRays
   int64_t (*max_count)(const Job& job);                            // most segments of any of the job's rays
+  BlockKernel update_block[kOptimizers];                           // f32; returns voxels that changed
+  BlockKernel smooth_block;                                        // f32
+  // f64: values (n), gradient (n), moments (n, 2)
+  void (*update_array[kOptimizers])(const UpdateArgs& args, int64_t n, double* values, const double* gradient,
+                                    double* moments);
 };
 
 const KernelTable& ScalarKernels();  // f32

@@ -77,7 +77,8 @@ static RayPacket given_rays(const RaysArgs& rays, int64_t first, int count) {
   return ray;
 }
 
-// Packets that march together, a few segments each in turn: neighbours read the same voxels while these are in the cache.
+// Packets that march together, a few segments each in turn: neighbours read the same voxels while these are in the
+// cache.
 inline constexpr int kGroupEdge = 8;  // pixels
 inline constexpr int kGroup = kGroupEdge * kGroupEdge / kWidth;
 inline constexpr int kRoundsPerTurn = 8;
@@ -299,8 +300,8 @@ static uint32_t spread_by_two(uint32_t x) {
   return (x | x << 1) & 0x55555555u;
 }
 
-// Keys by which rays that see the same voxels sort together: first by the axis along which a ray moves fastest and roughly
-// by direction (7 bits), then by where it crosses the middle plane of that axis, in Morton order (22 bits).
+// Keys by which rays that see the same voxels sort together: first by the axis along which a ray moves fastest and
+// roughly by direction (7 bits), then by where it crosses the middle plane of that axis, in Morton order (22 bits).
 static void ray_keys(const Job& job, int64_t item, uint32_t* keys) {
   const Grid grid(job.field);
   const Lattice lattice(job.plan);
@@ -479,6 +480,7 @@ static void evaluate(const Job& job, int64_t item, Counters&) {
 }  // namespace hp::HP_ISA_NS
 
 #include "backends/cpu/backward.inl"
+#include "backends/cpu/update.inl"
 
 namespace hp::HP_ISA_NS {
 
@@ -506,11 +508,19 @@ static cpu::KernelTable make_table(const char* name) {
   t.ray_keys = ray_keys;
   t.diff = diff;
   t.ray_backward = ray_backward;
-#define HP_FIELD(index, field)                                        \
-  put<field_##field<float>>(t, index, 0);                             \
+#define HP_FIELD(index, field)            \
+  put<field_##field<float>>(t, index, 0); \
   put<field_##field<Half>>(t, index, 1);
 #include "hotpath_fields.inc"
 #undef HP_FIELD
+#if defined(HP_REAL_IS_DOUBLE)
+#define HP_OPTIMIZER(index, name) t.update_array[index] = update_array<optimizer_##name>;
+#else
+  t.smooth_block = smooth_block;
+#define HP_OPTIMIZER(index, name) t.update_block[index] = update_block<optimizer_##name>;
+#endif
+#include "hotpath_optimizers.inc"
+#undef HP_OPTIMIZER
   return t;
 }
 

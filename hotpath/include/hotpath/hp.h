@@ -503,6 +503,88 @@ HP_API hp_status hp_samp_int_fused_backward(hp_stream* stream, const hp_plan* pl
                                             const hp_img_t* forward, const hp_grads_t* gradients, hp_tensor counters,
                                             hp_workspace workspace);
 
+/* ---- training: parameters change in place ------------------------------------------------------------------- */
+
+/* All of these are for dense grids of f32 values; UNSUPPORTED for other fields. Nothing else may use the field while
+ * one of them runs. */
+
+/* Copies the values to host memory, contiguous f32 (nz, ny, nx, channels). */
+HP_API hp_status hp_field_read_values(hp_stream* stream, const hp_field* field, const hp_tensor* values);
+
+/* Which cells of a dense grid are there. A cell reaches from a voxel to its upper neighbours; where it is not there the
+ * density is 0 and its values get no gradient. Marches pass such cells (skip_empty) without a change of bits. */
+typedef struct hp_mask_desc {
+  uint32_t struct_size;
+  hp_tensor
+      cells; /* host memory, contiguous u8 (nz, ny, nx): 0 = not there; 1 + n = there, last seen n refinements ago */
+  double seen_weight; /* > 0: f32 forwards note the cells in which a ray has a weight of at least this */
+} hp_mask_desc;
+HP_API hp_status hp_field_set_mask(hp_stream* stream, hp_field* field, const hp_mask_desc* mask);
+/* The mask as it is, to host memory. INVALID_ARGUMENT without one. */
+HP_API hp_status hp_field_read_mask(hp_stream* stream, const hp_field* field, const hp_tensor* cells);
+
+/* Keeps, and adds to, the cells that have a corner denser than `density` (before sigma_scale) and that are, or touch, a
+ * cell seen within the last `seen_window` refinements, this one included; forgets what was seen. */
+typedef struct hp_mask_refinement {
+  uint32_t struct_size;
+  double density;      /* >= 0 */
+  int32_t seen_window; /* 1 ... 250 */
+} hp_mask_refinement;
+/* there: how many cells there are afterwards; may be NULL. */
+HP_API hp_status hp_field_refine_mask(hp_stream* stream, hp_field* field, const hp_mask_refinement* refinement,
+                                      int64_t* there);
+
+/* Registered optimizers; hotpath/optimizers/ has the formulas. */
+typedef enum hp_update_rule { HP_UPDATE_SGD = 0, HP_UPDATE_ADAM = 1, HP_UPDATE_RMSPROP = 2 } hp_update_rule;
+
+#define HP_MAX_CHANNELS 49
+
+typedef struct hp_update_desc {
+  uint32_t struct_size;
+  hp_update_rule rule;
+  int64_t step;                  /* 1, 2, ...: of bias correction */
+  double beta1, beta2;           /* [0, 1) */
+  double epsilon;                /* >= 0 */
+  double momentum;               /* [0, 1) */
+  double weight_decay;           /* >= 0 */
+  int32_t nesterov;              /* sgd */
+  int32_t decoupled;             /* adam: weight decay does not go through the moments */
+  int32_t sparse;                /* 1: voxels whose gradient is all zero are left alone, their moments too */
+  double rates[HP_MAX_CHANNELS]; /* learning rate of each channel; of arrays the first alone */
+} hp_update_desc;
+
+/* What an optimizer remembers of a field's values: block-sparse, zero at first. */
+typedef struct hp_moments hp_moments;
+typedef struct hp_moments_info {
+  uint32_t struct_size;
+  int64_t block_count;  /* blocks of 8^3 voxels that have moments */
+  int64_t block_values; /* f32 numbers of one block */
+  uint64_t device_bytes;
+} hp_moments_info;
+HP_API hp_status hp_moments_create(hp_stream* stream, const hp_field* field, hp_update_rule rule, hp_moments** out);
+HP_API void hp_moments_destroy(hp_moments* moments);
+HP_API hp_status hp_moments_get_info(const hp_moments* moments, hp_moments_info* out);
+/* To and from host memory: blocks (block_count) i64, ascending; values (block_count, block_values) f32. */
+HP_API hp_status hp_moments_read(hp_stream* stream, const hp_moments* moments, const hp_tensor* blocks,
+                                 const hp_tensor* values);
+HP_API hp_status hp_moments_write(hp_stream* stream, hp_moments* moments, const hp_tensor* blocks,
+                                  const hp_tensor* values);
+
+/* One step of the field's values against their gradient, in place. The gradient stays as it is. OVERFLOW leaves the
+ * values alone. voxels: how many have changed; may be NULL. */
+HP_API hp_status hp_update_field(hp_stream* stream, hp_field* field, const hp_gradient* gradient, hp_moments* moments,
+                                 const hp_update_desc* update, int64_t* voxels);
+
+/* Adds to the gradient that of a total variation, of voxels whose gradient is not all zero:
+ *   1/2 sum over channels c, voxels i and their neighbours j along the axes of weights[c] (v_ci - v_cj)^2
+ * of which each voxel takes its own slope, weights[c] sum_j (v_ci - v_cj). */
+HP_API hp_status hp_smooth_gradient(hp_stream* stream, const hp_field* field, hp_gradient* gradient,
+                                    const double* weights /* (channels) */);
+
+/* The same optimizers over arrays in host memory, f64: values (n), gradient (n), moments (n, 2). */
+HP_API hp_status hp_update_array(hp_stream* stream, const hp_update_desc* update, int64_t n, double* values,
+                                 const double* gradient, double* moments);
+
 #ifdef __cplusplus
 }
 #endif
