@@ -13,6 +13,7 @@ Field::Field(std::shared_ptr<Device> device, hp_field* field) : device_(std::mov
   info_.batched = raw.kind == HP_FIELD_BATCHED;
   info_.channels = raw.channels;
   info_.sh_degree = raw.sh_degree;
+  std::copy_n(raw.voxels, 3, info_.voxels.begin());
   info_.storage_dtype = static_cast<DType>(raw.storage_dtype);
   std::copy_n(raw.box_min, 3, info_.box.min.begin());
   std::copy_n(raw.box_max, 3, info_.box.max.begin());

@@ -207,6 +207,7 @@ hp_status BuildDenseGrid(hp_stream* stream, const hp_grid_desc& desc, hp_field**
     field->grid_to_local.m[4 * i + 3] = desc.box_min[i] + 0.5 * voxel;
     info.box_min[i] = desc.box_min[i];
     info.box_max[i] = desc.box_max[i];
+    info.voxels[i] = n[i];
     const double* m = desc.local_to_world.m;
     info.min_voxel_world = std::fmin(info.min_voxel_world, voxel * std::hypot(m[i], m[4 + i], m[8 + i]));
   }

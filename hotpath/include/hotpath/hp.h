@@ -220,6 +220,7 @@ typedef struct hp_field_info {
   char type[32]; /* "dense_grid", "nanovdb", … */
   int32_t channels;
   int32_t sh_degree; /* -1 without spherical harmonics */
+  int64_t voxels[3]; /* of a dense grid in x, y, z; else 0 */
   hp_dtype storage_dtype;
   double box_min[3], box_max[3]; /* the clip box in its own local (dense) or index (NanoVDB) space */
   hp_affine local_to_world;      /* of that space */

@@ -49,6 +49,7 @@ class GradientTensor {
 
  private:
   friend class BackwardPass;
+  friend class FieldWriter;
   GradientTensor(std::shared_ptr<const Field> field, hp_gradient* gradient)
       : field_(std::move(field)), gradient_(gradient) {}
   // Sets the exponent unless there is one.

@@ -2,6 +2,7 @@
 // version() grows with every write to them.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -21,6 +22,7 @@ struct FieldInfo {
   bool batched = false;  // evaluated in batches (radiance-field networks) instead of inside the kernels
   int channels = 0;
   int sh_degree = -1;  // -1 without spherical harmonics
+  std::array<std::int64_t, 3> voxels{};  // of a dense grid in x, y, z; else 0
   DType storage_dtype = DType::kF32;
   Box box;  // clip box in the field's own local space
   Affine local_to_world;
@@ -43,6 +45,7 @@ class Field {
   [[nodiscard]] const std::shared_ptr<Device>& device() const { return device_; }
 
  protected:
+  friend class FieldWriter;
   Field(std::shared_ptr<Device> device, hp_field* field);  // takes ownership of `field`
   void BumpVersion() { version_.fetch_add(1); }
 
@@ -51,6 +54,7 @@ class Field {
   hp_field* field_;
   FieldInfo info_;
   std::atomic<std::uint64_t> version_{1};
+  std::atomic<bool> written_{false};  // somebody holds a FieldWriter
 };
 
 using FieldFactory = std::function<absl::StatusOr<std::shared_ptr<Field>>(Stream&, const io::Volume&)>;

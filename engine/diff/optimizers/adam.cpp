@@ -1,0 +1,15 @@
+#include "diff/optimizers/adam.h"
+
+namespace dvren {
+
+absl::StatusOr<std::unique_ptr<Optimizer>> Adam::Create(const OptimizerSpec& spec) {
+  return std::unique_ptr<Optimizer>(new Adam(spec));
+}
+
+void Adam::SetNumbers(hp_update_desc& update) const {
+  update.beta1 = spec().beta1;
+  update.beta2 = spec().beta2;
+  update.epsilon = spec().epsilon;
+}
+
+}  // namespace dvren

@@ -1,0 +1,16 @@
+#include "diff/optimizers/adamw.h"
+
+namespace dvren {
+
+absl::StatusOr<std::unique_ptr<Optimizer>> AdamW::Create(const OptimizerSpec& spec) {
+  return std::unique_ptr<Optimizer>(new AdamW(spec));
+}
+
+void AdamW::SetNumbers(hp_update_desc& update) const {
+  update.beta1 = spec().beta1;
+  update.beta2 = spec().beta2;
+  update.epsilon = spec().epsilon;
+  update.decoupled = 1;
+}
+
+}  // namespace dvren

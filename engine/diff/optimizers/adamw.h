@@ -1,0 +1,18 @@
+// Adam with decoupled weight decay.
+#pragma once
+
+#include "dvren/diff/optimizer.h"
+
+namespace dvren {
+
+class AdamW final : public Optimizer {
+ public:
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<Optimizer>> Create(const OptimizerSpec& spec);
+  [[nodiscard]] hp_update_rule rule() const override { return HP_UPDATE_ADAM; }
+
+ private:
+  using Optimizer::Optimizer;
+  void SetNumbers(hp_update_desc& update) const override;
+};
+
+}  // namespace dvren

@@ -1,0 +1,52 @@
+// The table of optimizers, and what they share.
+#include "diff/optimizers/adam.h"
+#include "diff/optimizers/adamw.h"
+#include "diff/optimizers/rmsprop.h"
+#include "diff/optimizers/sgd.h"
+#include "dvren/diff/optimizer.h"
+
+namespace dvren {
+
+hp_update_desc Optimizer::At(std::int64_t step, double factor, int channels) const {
+  hp_update_desc update = AtRate(step, 0);
+  update.sparse = spec_.sparse ? 1 : 0;
+  for (int c = 0; c < channels; ++c) {
+    update.rates[c] = factor * (c + 1 == channels ? spec_.density_rate : spec_.color_rate);
+  }
+  return update;
+}
+
+hp_update_desc Optimizer::AtRate(std::int64_t step, double rate) const {
+  hp_update_desc update{};
+  HP_INIT(update);
+  update.rule = rule();
+  update.step = step;
+  update.weight_decay = spec_.weight_decay;
+  update.rates[0] = rate;
+  SetNumbers(update);
+  return update;
+}
+
+void RegisterBuiltinOptimizers(OptimizerRegistry& registry) {
+  registry.Add<Adam>("adam");
+  registry.Add<AdamW>("adamw");
+  registry.Add<RmsProp>("rmsprop");
+  registry.Add<Sgd>("sgd");
+}
+
+const OptimizerRegistry& BuiltinOptimizers() {
+  static const OptimizerRegistry registry = [] {
+    OptimizerRegistry r("optimizer.kind");
+    RegisterBuiltinOptimizers(r);
+    return r;
+  }();
+  return registry;
+}
+
+absl::StatusOr<std::unique_ptr<Optimizer>> MakeOptimizer(const OptimizerSpec& spec) {
+  const absl::StatusOr<OptimizerFactory> factory = BuiltinOptimizers().Find(spec.kind);
+  if (!factory.ok()) return absl::InvalidArgumentError(factory.status().message());
+  return (*factory)(spec);
+}
+
+}  // namespace dvren
