@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "server/codec/geometry_codec.h"
 
@@ -46,9 +47,8 @@ DVREN_PART(RaySpec, RayRecipe, DVREN_RAY_KEYS)
 DVREN_PART(OccupancySpec, OccupancyRecipe, DVREN_OCCUPANCY_KEYS)
 DVREN_PART(CameraRefineSpec, CameraRecipe, DVREN_CAMERA_KEYS)
 
-constexpr int kMaxDownscale = 64;
 constexpr int kMaxHoldOut = 100'000;
-constexpr std::size_t kMaxPathBytes = 4096, kMaxSplitBytes = 64;
+constexpr std::size_t kMaxPathBytes = 4096, kMaxShown = 64;
 
 }  // namespace
 
@@ -96,24 +96,20 @@ absl::Status CheckDatasetSource(const v1::DatasetSource& source, const std::stri
     return InvalidField(path + ".path", absl::StrCat(source.path().size(), " bytes"),
                         absl::StrCat("must be at most ", kMaxPathBytes));
   }
-  if (source.split().size() > kMaxSplitBytes) {
-    return InvalidField(path + ".split", absl::StrCat(source.split().size(), " bytes"),
-                        absl::StrCat("must be at most ", kMaxSplitBytes));
+  constexpr const char* kSplits[] = {"", "train", "test", "val", "all"};
+  if (std::find(std::begin(kSplits), std::end(kSplits), source.split()) == std::end(kSplits)) {
+    return InvalidField(path + ".split", source.split().substr(0, kMaxShown), "must be train, test, val or all");
   }
   if (!source.synthetic().empty() && source.synthetic() != "gaussian") {
     return InvalidField(path + ".synthetic", source.synthetic(), "must be gaussian");
   }
-  if (source.downscale() < 0 || source.downscale() > kMaxDownscale) {
-    return InvalidField(path + ".downscale", source.downscale(),
-                        absl::StrCat("must be 1 to ", kMaxDownscale, ", or 0 for 1"));
+  const int downscale = source.downscale();
+  if (downscale != 0 && downscale != 1 && downscale != 2 && downscale != 4 && downscale != 8) {
+    return InvalidField(path + ".downscale", downscale, "must be 1, 2, 4 or 8");
   }
   if (source.hold_out_every() < 0 || source.hold_out_every() == 1 || source.hold_out_every() > kMaxHoldOut) {
     return InvalidField(path + ".hold_out_every", source.hold_out_every(),
-                        absl::StrCat("must be 2 to ", kMaxHoldOut, ", or 0 for the dataset's own splits"));
-  }
-  if (source.hold_out_every() != 0 && !source.split().empty() && source.split() != "train" &&
-      source.split() != "test") {
-    return InvalidField(path + ".split", source.split(), "must be train or test where hold_out_every is given");
+                        absl::StrCat("must be 2 to ", kMaxHoldOut, ", or 0 to hold none out"));
   }
   if (!v1::MissingImages_IsValid(source.missing_images())) {
     return InvalidField(path + ".missing_images", static_cast<int>(source.missing_images()), "must be ERROR or SKIP");
@@ -121,17 +117,31 @@ absl::Status CheckDatasetSource(const v1::DatasetSource& source, const std::stri
   return absl::OkStatus();
 }
 
-v1::DatasetReport DescribePhotos(const io::PhotoSet& photos) {
-  v1::DatasetReport report;
-  report.set_photos(static_cast<std::int32_t>(photos.photos.size()));
-  if (!photos.photos.empty()) {
-    const io::Photo& first = photos.photos.front();
-    report.set_width(first.camera.width);
-    report.set_height(first.camera.height);
-    report.set_channels(first.channels);
+io::DatasetRequest DecodeDatasetSource(const v1::DatasetSource& source) {
+  io::DatasetRequest request;
+  if (!source.split().empty()) request.split = source.split();
+  if (source.downscale() != 0) request.downscale = source.downscale();
+  request.skip_missing = source.missing_images() == v1::MISSING_IMAGES_SKIP;
+  request.hold_out_every = source.hold_out_every();
+  return request;
+}
+
+v1::DatasetReport EncodeDatasetReport(const io::DatasetReport& report) {
+  v1::DatasetReport message;
+  message.set_photos(static_cast<std::int32_t>(report.images));
+  message.set_missing(static_cast<std::int32_t>(report.missing.size()));
+  if (!report.sizes.empty()) {
+    message.set_width(report.sizes.front().width);
+    message.set_height(report.sizes.front().height);
   }
-  EncodeBox(photos.bounds, report.mutable_bounds());
-  return report;
+  message.set_channels(report.channels);
+  EncodeBox(report.bounds, message.mutable_bounds());
+  for (const std::string& note : report.notes) message.add_notes(note);
+  message.set_format(report.format);
+  message.set_split(report.split);
+  message.set_cameras(static_cast<std::int32_t>(report.cameras));
+  message.set_bytes(report.bytes);
+  return message;
 }
 
 std::uint64_t PhotoBytes(const io::PhotoSet& photos) {

@@ -6,6 +6,7 @@
 
 #include "dvren/core/status.h"
 #include "dvren/io/dataset.h"
+#include "dvren/io/dataset_reader.h"
 #include "dvren/train/trainer.h"
 #include "dvren/train/training_spec.h"
 #include "dvren/v1/training_service.pb.h"
@@ -20,7 +21,9 @@ void EncodeRecipe(const TrainingSpec& spec, v1::Recipe* message);
 
 // What can be refused before any file is touched. `path` is the proto field that errors name.
 [[nodiscard]] absl::Status CheckDatasetSource(const v1::DatasetSource& source, const std::string& path);
-[[nodiscard]] v1::DatasetReport DescribePhotos(const io::PhotoSet& photos);
+// `path` of the request is left to the caller, who knows where it may lie.
+[[nodiscard]] io::DatasetRequest DecodeDatasetSource(const v1::DatasetSource& source);
+[[nodiscard]] v1::DatasetReport EncodeDatasetReport(const io::DatasetReport& report);
 // Host memory that the photographs take.
 [[nodiscard]] std::uint64_t PhotoBytes(const io::PhotoSet& photos);
 // Device memory of the finest stage, before it is there: values, the gradient's sums and the optimizer's two moments.

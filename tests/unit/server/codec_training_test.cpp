@@ -123,11 +123,27 @@ TEST_CASE("Datasets that name nothing, two things or what cannot be are refused 
   source.set_hold_out_every(1);
   CHECK(refusal().find("dataset.hold_out_every = 1") == 0);
   source.set_hold_out_every(8);
-  source.set_split("val");
-  CHECK(refusal().find("dataset.split = val: must be train or test") == 0);
+  source.set_split("rest");
+  CHECK(refusal().find("dataset.split = rest: must be train, test, val or all") == 0);
   source.set_split("test");
   source.set_missing_images(static_cast<v1::MissingImages>(7));
   CHECK(refusal().find("dataset.missing_images = 7") == 0);
+}
+
+TEST_CASE("What is left out of a dataset's name takes the reader's defaults") {
+  v1::DatasetSource source;
+  CHECK(DecodeDatasetSource(source).split == "train");
+  CHECK(DecodeDatasetSource(source).downscale == 1);
+  CHECK_FALSE(DecodeDatasetSource(source).skip_missing);
+  source.set_split("test");
+  source.set_downscale(4);
+  source.set_missing_images(v1::MISSING_IMAGES_SKIP);
+  source.set_hold_out_every(8);
+  const io::DatasetRequest request = DecodeDatasetSource(source);
+  CHECK(request.split == "test");
+  CHECK(request.downscale == 4);
+  CHECK(request.skip_missing);
+  CHECK(request.hold_out_every == 8);
 }
 
 TEST_CASE("A report of several steps sums counts and averages figures") {
