@@ -8,7 +8,7 @@ find_library(ISAL_LIBRARY isal REQUIRED)
 
 add_library(dvren_registries STATIC
   codec/adjoint_codec.cpp codec/camera_codec.cpp codec/geometry_codec.cpp codec/gradient_codec.cpp codec/import_codec.cpp codec/sampling_codec.cpp codec/scene_codec.cpp
-  codec/tensor_codec.cpp codec/volume_codec.cpp
+  codec/tensor_codec.cpp codec/training_codec.cpp codec/volume_codec.cpp
   registries/byte_budget.cpp registries/digest.cpp registries/display_name.cpp registries/durable_file.cpp registries/field_registry.cpp
   registries/field_residency.cpp registries/field_store.cpp registries/gradient_registry.cpp registries/tape_registry.cpp
   registries/upload_store.cpp)

@@ -105,6 +105,7 @@ std::unique_ptr<CLI::App> MakeApp(Session& session) {
   AddHealthCommand(*app, session);
   AddFieldCommands(*app, session);
   AddRenderCommand(*app, session);
+  AddTrainCommand(*app, session);
   AddCompletionCommand(*app, session);
   return app;
 }

@@ -34,6 +34,7 @@ void AddDevicesCommand(CLI::App& app, Session& session);
 void AddHealthCommand(CLI::App& app, Session& session);
 void AddFieldCommands(CLI::App& app, Session& session);
 void AddRenderCommand(CLI::App& app, Session& session);
+void AddTrainCommand(CLI::App& app, Session& session);
 void AddCompletionCommand(CLI::App& app, Session& session);
 
 }  // namespace dvren::ctl

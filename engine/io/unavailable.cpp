@@ -1,5 +1,6 @@
 // The functions whose library was not there when this was built. Each says so, and names what would bring it.
 #include "dvren/io/exr.h"
+#include "dvren/io/jpeg.h"
 #include "dvren/io/npz.h"
 #include "dvren/io/nvdb.h"
 #include "dvren/io/png.h"
@@ -82,6 +83,15 @@ absl::Status WritePng(const std::string&, int, int, int, int, std::span<const fl
 }
 absl::StatusOr<PngImage> ReadPng(const std::string&, std::uint64_t) {
   return Without("PNG files: libpng was not found");
+}
+#endif
+
+#ifndef DVREN_WITH_JPEG
+absl::StatusOr<JpegHeader> ReadJpegHeader(const std::string&) {
+  return Without("JPEG files: libjpeg was not found");
+}
+absl::StatusOr<JpegImage> ReadJpeg(const std::string&, std::uint64_t) {
+  return Without("JPEG files: libjpeg was not found");
 }
 #endif
 

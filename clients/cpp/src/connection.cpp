@@ -82,6 +82,7 @@ Connection::Connection(std::shared_ptr<grpc::Channel> channel, std::string endpo
     : admin(v1::AdminService::NewStub(channel)),
       fields(v1::FieldService::NewStub(channel)),
       renders(v1::RenderService::NewStub(channel)),
+      training(v1::TrainingService::NewStub(channel)),
       channel_(std::move(channel)),
       endpoint_(std::move(endpoint)),
       options_(std::move(options)) {}

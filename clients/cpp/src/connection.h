@@ -13,6 +13,7 @@
 #include "dvren/v1/admin_service.grpc.pb.h"
 #include "dvren/v1/field_service.grpc.pb.h"
 #include "dvren/v1/render_service.grpc.pb.h"
+#include "dvren/v1/training_service.grpc.pb.h"
 
 namespace dvren::client {
 
@@ -35,6 +36,7 @@ class Connection {
   std::unique_ptr<v1::AdminService::Stub> admin;
   std::unique_ptr<v1::FieldService::Stub> fields;
   std::unique_ptr<v1::RenderService::Stub> renders;
+  std::unique_ptr<v1::TrainingService::Stub> training;
 
  private:
   Connection(std::shared_ptr<grpc::Channel> channel, std::string endpoint, ConnectOptions options);

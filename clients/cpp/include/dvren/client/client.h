@@ -23,10 +23,12 @@
 #include "dvren/client/options.h"
 #include "dvren/client/render.h"
 #include "dvren/client/status.h"
+#include "dvren/client/training.h"
 #include "dvren/client/transfer.h"
 #include "dvren/v1/admin_service.pb.h"
 #include "dvren/v1/field_service.pb.h"
 #include "dvren/v1/render_service.pb.h"
+#include "dvren/v1/training_service.pb.h"
 
 namespace dvren::client {
 
@@ -106,6 +108,26 @@ class Client {
   // What backward passes have accumulated, as F32 or F64. FAILED_PRECONDITION where there is nothing, or half a pass.
   [[nodiscard]] absl::StatusOr<ValueGradient> DownloadGradient(const std::string& name,
                                                                v1::DType dtype = v1::DTYPE_F32) const;
+
+  // A session that trains request.field by request.recipe on photographs of the daemon's machine. The request gets an
+  // id of its own where it has none.
+  [[nodiscard]] absl::StatusOr<v1::Session> CreateSession(v1::CreateSessionRequest request) const;
+  [[nodiscard]] absl::StatusOr<v1::Session> GetSession(const std::string& name) const;
+  [[nodiscard]] absl::StatusOr<std::vector<v1::Session>> ListSessions() const;
+  // What was not published or saved is gone.
+  [[nodiscard]] absl::Status CloseSession(const std::string& name) const;
+  // FAILED_PRECONDITION while another call trains the session; ABORTED when it is not at request.expected_step.
+  [[nodiscard]] absl::StatusOr<v1::TrainStepResponse> TrainStep(const v1::TrainStepRequest& request) const;
+  // Trains until request.until_step; the session as it is then.
+  [[nodiscard]] absl::StatusOr<v1::Session> StreamTrain(const v1::StreamTrainRequest& request,
+                                                        const OnTrainReport& on_report = {}) const;
+  [[nodiscard]] absl::StatusOr<EvaluationResult> Evaluate(const v1::EvaluateRequest& request,
+                                                          const OnEvaluatedPhoto& on_photo = {}) const;
+  // `name`: letters, digits, '.', '_', '-'. CreateSession takes the result's name.
+  [[nodiscard]] absl::StatusOr<v1::Checkpoint> SaveCheckpoint(const std::string& session,
+                                                              const std::string& name) const;
+  // The values as they are as a field, or as a new version of the one that is there.
+  [[nodiscard]] absl::StatusOr<v1::Field> PublishField(const std::string& session) const;
 
  private:
   explicit Client(std::shared_ptr<Connection> connection) : connection_(std::move(connection)) {}
