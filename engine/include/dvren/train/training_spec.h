@@ -65,8 +65,8 @@ struct RaySpec {
 struct OccupancySpec {
   std::int64_t every_steps = 50, from_step = 300;
   double alpha_threshold = 5e-3;  // opacity of one coarse segment below which a cell is empty
-  double decay = 0.6;             // of the largest weight seen, per update
-  double weight_threshold = 3e-3; // cells whose decayed weight is below are empty
+  double weight_threshold = 3e-3; // a cell is seen when a ray has a weight of at least this in it
+  int seen_window = 4;            // cells that were not seen in this many updates, nor next to one that was, are empty
 };
 
 struct CameraRefineSpec {

@@ -1,0 +1,139 @@
+#include "train/grid_growth.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <new>
+#include <thread>
+
+namespace dvren {
+namespace {
+
+// Planes on all processors; they do not touch each other.
+void ForEachPlane(std::int64_t planes, const std::function<void(std::int64_t)>& run) {
+  const auto threads = std::clamp<std::int64_t>(std::thread::hardware_concurrency(), 1, planes);
+  std::vector<std::thread> workers;
+  for (std::int64_t t = 1; t < threads; ++t) {
+    workers.emplace_back([&, t] {
+      for (std::int64_t z = t; z < planes; z += threads) run(z);
+    });
+  }
+  for (std::int64_t z = 0; z < planes; z += threads) run(z);
+  for (std::thread& worker : workers) worker.join();
+}
+
+}  // namespace
+
+absl::StatusOr<io::DenseVolume> InitialGrid(const FieldSpec& spec, int resolution) {
+  const Box& box = spec.box;
+  double volume = 1;
+  for (std::size_t i = 0; i < 3; ++i) volume *= box.max[i] - box.min[i];
+  const double voxel = std::cbrt(volume) / resolution;
+  io::DenseVolume grid;
+  const int terms = (spec.sh_degree + 1) * (spec.sh_degree + 1);
+  grid.shape[3] = spec.sh_degree == 0 ? 4 : 3 * terms + 1;
+  for (std::size_t i = 0; i < 3; ++i) {
+    const double extent = box.max[i] - box.min[i], centre = 0.5 * (box.min[i] + box.max[i]);
+    const auto n = std::max<std::int64_t>(2, static_cast<std::int64_t>(std::ceil(extent / voxel - 1e-6)));
+    grid.shape[2 - i] = n;
+    grid.box.min[i] = centre - 0.5 * voxel * static_cast<double>(n);
+    grid.box.max[i] = centre + 0.5 * voxel * static_cast<double>(n);
+  }
+  grid.activation = spec.activation == "identity"   ? io::Activation::kIdentity
+                    : spec.activation == "softplus" ? io::Activation::kSoftplus
+                    : spec.activation == "exp"      ? io::Activation::kExp
+                                                    : io::Activation::kTruncExp;
+  const auto channels = static_cast<std::size_t>(grid.shape[3]);
+  const std::size_t voxels = static_cast<std::size_t>(grid.shape[0]) * static_cast<std::size_t>(grid.shape[1]) *
+                             static_cast<std::size_t>(grid.shape[2]);
+  try {
+    grid.values = io::Blob(voxels * channels * sizeof(float));
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError(absl::StrCat("stages: no room for ", voxels * channels * sizeof(float),
+                                                     " bytes of a grid of resolution ", resolution,
+                                                     "; choose a smaller one"));
+  }
+  std::vector<float> first(channels, 0.0f);
+  first.back() = static_cast<float>(spec.initial_density);
+  if (spec.sh_degree == 0) std::fill_n(first.begin(), 3, static_cast<float>(spec.initial_color));
+  // Harmonics are about one half; the first of each colour is the constant 0.28209479.
+  if (spec.sh_degree > 0) {
+    for (int c = 0; c < 3; ++c) {
+      first[static_cast<std::size_t>(c * terms)] = static_cast<float>((spec.initial_color - 0.5) / 0.28209479177387814);
+    }
+  }
+  auto* values = reinterpret_cast<float*>(grid.values.data());
+  const std::size_t plane = voxels / static_cast<std::size_t>(grid.shape[0]) * channels;
+  ForEachPlane(grid.shape[0], [&](std::int64_t z) {
+    float* to = values + static_cast<std::size_t>(z) * plane;
+    for (std::size_t i = 0; i < plane; i += channels) std::copy(first.begin(), first.end(), to + i);
+  });
+  return grid;
+}
+
+void GrowGrid(const io::DenseVolume& coarse, const std::vector<std::uint8_t>& coarse_cells, io::DenseVolume& fine,
+              std::vector<std::uint8_t>& fine_cells) {
+  const auto& n = coarse.shape;
+  const auto& m = fine.shape;
+  const auto channels = static_cast<std::size_t>(m[3]);
+  const auto* from = reinterpret_cast<const float*>(coarse.values.data());
+  auto* to = reinterpret_cast<float*>(fine.values.data());
+  fine_cells.assign(static_cast<std::size_t>(m[0] * m[1] * m[2]), 0);
+  // Where voxel i of the fine grid lies among the coarse ones.
+  struct At {
+    std::int64_t low, high;
+    float f;
+  };
+  const auto place = [&](std::size_t axis, std::int64_t i) {
+    const std::size_t d = 2 - axis;
+    const double world = fine.box.min[axis] + (static_cast<double>(i) + 0.5) * (fine.box.max[axis] - fine.box.min[axis]) /
+                                                  static_cast<double>(m[d]);
+    double p = (world - coarse.box.min[axis]) / (coarse.box.max[axis] - coarse.box.min[axis]) *
+                   static_cast<double>(n[d]) -
+               0.5;
+    p = std::clamp(p, 0.0, static_cast<double>(n[d] - 1));
+    const auto low = static_cast<std::int64_t>(p);
+    return At{low, std::min(low + 1, n[d] - 1), static_cast<float>(p - static_cast<double>(low))};
+  };
+  std::vector<At> along_x;
+  for (std::int64_t x = 0; x < m[2]; ++x) along_x.push_back(place(0, x));
+  ForEachPlane(m[0], [&](std::int64_t z) {
+    const At az = place(2, z);
+    for (std::int64_t y = 0; y < m[1]; ++y) {
+      const At ay = place(1, y);
+      for (std::int64_t x = 0; x < m[2]; ++x) {
+        const At ax = along_x[static_cast<std::size_t>(x)];
+        const std::int64_t cell = (az.low * n[1] + ay.low) * n[2] + ax.low;
+        if (!coarse_cells.empty() && coarse_cells[static_cast<std::size_t>(cell)] == 0) continue;
+        const std::int64_t voxel = (z * m[1] + y) * m[2] + x;
+        // A fine cell reaches from its voxel into the next: it is there when this corner is; that of its upper
+        // neighbours is its neighbours' affair, so take those below too.
+        for (int corner = 0; corner < 8; ++corner) {
+          const std::int64_t cx = x - (corner & 1), cy = y - (corner >> 1 & 1), cz = z - (corner >> 2);
+          if (cx < 0 || cy < 0 || cz < z || cz < 0) continue;  // planes of other threads are left alone
+          fine_cells[static_cast<std::size_t>((cz * m[1] + cy) * m[2] + cx)] = 1;
+        }
+        float* out = to + static_cast<std::size_t>(voxel) * channels;
+        for (std::size_t c = 0; c < channels; ++c) out[c] = 0;
+        for (int corner = 0; corner < 8; ++corner) {
+          const std::int64_t sx = corner & 1 ? ax.high : ax.low, sy = corner & 2 ? ay.high : ay.low,
+                             sz = corner & 4 ? az.high : az.low;
+          const float w = (corner & 1 ? ax.f : 1 - ax.f) * (corner & 2 ? ay.f : 1 - ay.f) *
+                          (corner & 4 ? az.f : 1 - az.f);
+          const float* in = from + static_cast<std::size_t>((sz * n[1] + sy) * n[2] + sx) * channels;
+          for (std::size_t c = 0; c < channels; ++c) out[c] += w * in[c];
+        }
+      }
+    }
+  });
+  // The cells below in z, once no plane is written any more.
+  const std::int64_t plane = m[1] * m[2];
+  for (std::int64_t z = 0; z + 1 < m[0]; ++z) {
+    for (std::int64_t i = 0; i < plane; ++i) {
+      auto& below = fine_cells[static_cast<std::size_t>(z * plane + i)];
+      below = std::max(below, fine_cells[static_cast<std::size_t>((z + 1) * plane + i)]);
+    }
+  }
+}
+
+}  // namespace dvren

@@ -1,0 +1,270 @@
+#include "dvren/train/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <utility>
+
+#include "dvren/diff/backward.h"
+#include "dvren/diff/loss.h"
+#include "dvren/diff/optimizer.h"
+#include "dvren/diff/schedule.h"
+#include "dvren/fields/field_writer.h"
+#include "dvren/render/renderer.h"
+#include "dvren/scene/pixel_ray.h"
+#include "train/grid_growth.h"
+#include "train/ray_source.h"
+
+namespace dvren {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double Since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+constexpr double kSparsityFloor = 1e-2;  // of the transmittance in -log: opaque rays have no slope to speak of
+
+}  // namespace
+
+struct Trainer::State {
+  TrainingSpec spec;
+  std::shared_ptr<const io::PhotoSet> photos;
+  std::unique_ptr<Loss> loss;
+  std::unique_ptr<Schedule> schedule;
+  std::unique_ptr<Optimizer> optimizer;
+  std::unique_ptr<RaySource> source;
+  std::vector<io::PhotoCamera> cameras;  // as refined
+
+  std::int64_t step = 0;
+  std::size_t stage = 0;
+  io::DenseVolume shape;  // of the grid: all but its values
+  std::unique_ptr<FieldWriter> writer;
+  std::shared_ptr<GradientTensor> gradient;
+  std::unique_ptr<Moments> moments;
+  bool masked = false;
+
+  // Memory used again by every step.
+  TrainingRays rays;
+  std::vector<float> rgb, transmittance, prediction, d_prediction, d_transmittance;
+
+  [[nodiscard]] const std::shared_ptr<Field>& field() const { return writer->field(); }
+  [[nodiscard]] Scene scene() const {
+    Scene s;
+    s.instances.resize(1);
+    s.instances.front().field = field();
+    return s;
+  }
+  [[nodiscard]] PlanSpec plan() const {
+    PlanSpec p;
+    p.sampling.dt = spec.step_voxels * field()->info().min_voxel_world;
+    p.sampling.early_stop = spec.early_stop;
+    p.sampling.mode = SamplingMode::kStratified;
+    p.sampling.seed = spec.seed;
+    return p;
+  }
+
+  absl::Status Begin(Stream& stream);
+  absl::Status Adopt(Stream& stream, io::DenseVolume grid, const std::vector<std::uint8_t>& cells);
+  absl::Status Grow(Stream& stream);
+  absl::Status Refine(Stream& stream);
+  absl::StatusOr<StepReport> Step(Stream& stream);
+};
+
+// The grid becomes the field that is trained, with moments and a gradient of its own.
+absl::Status Trainer::State::Adopt(Stream& stream, io::DenseVolume grid, const std::vector<std::uint8_t>& cells) {
+  DVREN_ASSIGN_OR_RETURN(std::shared_ptr<Field> made, CreateField(stream, grid));
+  DVREN_ASSIGN_OR_RETURN(FieldWriter of, FieldWriter::Make(made));
+  DVREN_ASSIGN_OR_RETURN(std::shared_ptr<GradientTensor> sums, GradientTensor::Make(stream, made));
+  DVREN_ASSIGN_OR_RETURN(std::unique_ptr<Moments> fresh, Moments::Make(stream, *made, optimizer->rule()));
+  masked = !cells.empty();
+  if (masked) DVREN_RETURN_IF_ERROR(of.SetMask(stream, cells, spec.occupancy.weight_threshold));
+  grid.values = {};
+  shape = std::move(grid);
+  moments = std::move(fresh);
+  gradient = std::move(sums);
+  writer = std::make_unique<FieldWriter>(std::move(of));
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::State::Begin(Stream& stream) {
+  DVREN_ASSIGN_OR_RETURN(io::DenseVolume grid, InitialGrid(spec.field, spec.stages.front().resolution));
+  const std::vector<std::uint8_t> all(static_cast<std::size_t>(grid.shape[0] * grid.shape[1] * grid.shape[2]), 1);
+  return Adopt(stream, std::move(grid), all);
+}
+
+absl::Status Trainer::State::Grow(Stream& stream) {
+  io::DenseVolume coarse = shape;
+  coarse.values = io::Blob(field()->info().parameter_count * sizeof(float));
+  auto* values = reinterpret_cast<float*>(coarse.values.data());
+  DVREN_RETURN_IF_ERROR(writer->ReadValues(stream, {values, field()->info().parameter_count}));
+  DVREN_ASSIGN_OR_RETURN(const std::vector<std::uint8_t> coarse_cells, writer->ReadMask(stream));
+  DVREN_ASSIGN_OR_RETURN(io::DenseVolume fine, InitialGrid(spec.field, spec.stages[stage].resolution));
+  // Outside the cells that are there nothing is left of what was there before.
+  std::vector<std::uint8_t> cells;
+  GrowGrid(coarse, coarse_cells, fine, cells);
+  return Adopt(stream, std::move(fine), cells);
+}
+
+absl::Status Trainer::State::Refine(Stream& stream) {
+  // A cell of this density makes a segment one voxel long as opaque as the threshold.
+  const double density = -std::log1p(-spec.occupancy.alpha_threshold) / field()->info().min_voxel_world;
+  return writer->RefineMask(stream, density, spec.occupancy.seen_window).status();
+}
+
+absl::StatusOr<StepReport> Trainer::State::Step(Stream& stream) {
+  const auto start = Clock::now();
+  if (stage + 1 < spec.stages.size() && step >= spec.stages[stage + 1].from_step) {
+    if (step >= spec.occupancy.from_step) DVREN_RETURN_IF_ERROR(Refine(stream));
+    ++stage;
+    DVREN_RETURN_IF_ERROR(Grow(stream));
+  } else if (step >= spec.occupancy.from_step && step > 0 && step % spec.occupancy.every_steps == 0) {
+    DVREN_RETURN_IF_ERROR(Refine(stream));
+  }
+  StepReport report;
+  const std::int64_t n = spec.stages[stage].rays;
+  const auto rays_start = Clock::now();
+  source->Draw(step, n, cameras, rays);
+  report.ray_seconds = Since(rays_start);
+
+  const auto forward_start = Clock::now();
+  PlanSpec plan_spec = plan();
+  plan_spec.aovs = kAovRgb | kAovTransmittance;
+  const std::shared_ptr<Device>& device = stream.device();
+  DVREN_ASSIGN_OR_RETURN(const std::shared_ptr<const Plan> made, device->plans().Get(device, plan_spec));
+  RayBatch batch;
+  batch.count = n;
+  batch.origins = rays.origins.data();
+  batch.directions = rays.directions.data();
+  batch.ids = rays.ids.data();
+  Frame frame;
+  const Renderer renderer;
+  DVREN_ASSIGN_OR_RETURN(Tape forward, renderer.ForwardRays(stream, made, scene(), batch, frame));
+  const auto tape = std::make_shared<const Tape>(std::move(forward));
+  const auto count = static_cast<std::size_t>(n);
+  for (auto* v : {&rgb, &prediction, &d_prediction}) v->resize(3 * count);
+  for (auto* v : {&transmittance, &d_transmittance}) v->resize(count);
+  DVREN_RETURN_IF_ERROR(frame.rgb.CopyToHost(stream, rgb.data()));
+  DVREN_RETURN_IF_ERROR(frame.transmittance.CopyToHost(stream, transmittance.data()));
+  report.forward_seconds = Since(forward_start);
+
+  const auto backward_start = Clock::now();
+  double squares = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t c = 0; c < 3; ++c) {
+      const float value = rgb[3 * i + c] + transmittance[i] * rays.background[3 * i + c];
+      prediction[3 * i + c] = value;
+      const double e = rays.weights[i] * (value - rays.target[3 * i + c]);
+      squares += e * e;
+    }
+  }
+  const double scale = 1.0 / static_cast<double>(3 * n);
+  report.loss = loss->Evaluate(prediction, rays.target, rays.weights, 3, scale, d_prediction);
+  report.psnr = -10 * std::log10(std::max(squares * scale, 1e-12));
+  const double sparsity = spec.regularisers.sparsity / static_cast<double>(n);
+  for (std::size_t i = 0; i < count; ++i) {
+    float d = 0;
+    for (std::size_t c = 0; c < 3; ++c) d += d_prediction[3 * i + c] * rays.background[3 * i + c];
+    d_transmittance[i] = d - static_cast<float>(sparsity / (transmittance[i] + kSparsityFloor));
+  }
+  HostImageAdjoint adjoint;
+  adjoint.rgb = d_prediction.data();
+  adjoint.transmittance = d_transmittance.data();
+  DVREN_ASSIGN_OR_RETURN(ImageAdjoint uploaded, UploadAdjoint(stream, *tape, adjoint));
+  DVREN_RETURN_IF_ERROR(gradient->Zero(stream));
+  BackwardRequest request;
+  request.values = gradient;
+  DVREN_ASSIGN_OR_RETURN(const Gradients gradients, Backward(stream, tape, std::move(uploaded), request));
+  report.backward_seconds = Since(backward_start);
+
+  const auto optimizer_start = Clock::now();
+  const int channels = field()->info().channels;
+  if (spec.regularisers.tv_density > 0 || spec.regularisers.tv_color > 0) {
+    std::vector<double> weights(static_cast<std::size_t>(channels), spec.regularisers.tv_color);
+    weights.back() = spec.regularisers.tv_density;
+    DVREN_RETURN_IF_ERROR(writer->Smooth(stream, *gradient, weights));
+  }
+  const double factor = schedule->Factor(step, spec.steps);
+  const std::int64_t since = step - spec.stages[stage].from_step + 1;
+  DVREN_RETURN_IF_ERROR(
+      writer->Update(stream, *gradient, *moments, optimizer->At(since, factor, channels)).status());
+  report.optimizer_seconds = Since(optimizer_start);
+  report.rays = n;
+  report.samples = frame.stats.samples;
+  report.step = ++step;
+  report.wall_seconds = Since(start);
+  return report;
+}
+
+Trainer::Trainer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Trainer::~Trainer() = default;
+
+absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Make(Stream& stream, const TrainingSpec& spec,
+                                                       std::shared_ptr<const io::PhotoSet> photos) {
+  DVREN_RETURN_IF_ERROR(ValidateTrainingSpec(spec));
+  auto state = std::make_unique<State>();
+  state->spec = spec;
+  state->photos = photos;
+  DVREN_ASSIGN_OR_RETURN(state->loss, MakeLoss(spec.loss));
+  DVREN_ASSIGN_OR_RETURN(state->schedule, MakeSchedule(spec.schedule));
+  DVREN_ASSIGN_OR_RETURN(state->optimizer, MakeOptimizer(spec.optimizer));
+  DVREN_ASSIGN_OR_RETURN(RaySource source, RaySource::Make(std::move(photos), spec.rays, spec.seed));
+  state->source = std::make_unique<RaySource>(std::move(source));
+  for (const io::Photo& photo : state->photos->photos) state->cameras.push_back(photo.camera);
+  DVREN_RETURN_IF_ERROR(state->Begin(stream));
+  return std::unique_ptr<Trainer>(new Trainer(std::move(state)));
+}
+
+const TrainingSpec& Trainer::spec() const {
+  return state_->spec;
+}
+std::int64_t Trainer::steps_done() const {
+  return state_->step;
+}
+bool Trainer::finished() const {
+  return state_->step >= state_->spec.steps;
+}
+
+absl::StatusOr<StepReport> Trainer::Step(Stream& stream) {
+  if (finished()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("training: all ", state_->spec.steps, " steps are done; raise steps to go on"));
+  }
+  return state_->Step(stream);
+}
+
+std::shared_ptr<const Field> Trainer::field() const {
+  return state_->field();
+}
+
+absl::StatusOr<io::DenseVolume> Trainer::Snapshot(Stream& stream) const {
+  io::DenseVolume copy = state_->shape;
+  const std::size_t n = state_->field()->info().parameter_count;
+  copy.values = io::Blob(n * sizeof(float));
+  DVREN_RETURN_IF_ERROR(state_->writer->ReadValues(stream, {reinterpret_cast<float*>(copy.values.data()), n}));
+  return copy;
+}
+
+absl::StatusOr<io::PhotoCamera> Trainer::CameraOf(std::size_t view) const {
+  if (view >= state_->cameras.size()) {
+    return InvalidField("view", view, absl::StrCat("there are ", state_->cameras.size(), " photographs"));
+  }
+  return state_->cameras[view];
+}
+
+absl::StatusOr<std::vector<float>> Trainer::RenderView(Stream& stream, const io::PhotoCamera& camera,
+                                                       const std::array<double, 3>& background) const {
+  PlanSpec spec = state_->plan();
+  spec.camera = CameraFor(camera);
+  spec.background = background;
+  spec.sampling.mode = SamplingMode::kFixed;
+  const std::shared_ptr<Device>& device = stream.device();
+  DVREN_ASSIGN_OR_RETURN(const std::shared_ptr<const Plan> plan, device->plans().Get(device, spec));
+  const Renderer renderer;
+  DVREN_ASSIGN_OR_RETURN(const Frame frame, renderer.Render(stream, *plan, state_->scene()));
+  std::vector<float> rgb(static_cast<std::size_t>(frame.rgb.size()));
+  DVREN_RETURN_IF_ERROR(frame.rgb.CopyToHost(stream, rgb.data()));
+  return rgb;
+}
+
+}  // namespace dvren
