@@ -1,0 +1,18 @@
+// A straight line from 1 to final_factor.
+#pragma once
+
+#include "dvren/diff/schedule.h"
+
+namespace dvren {
+
+class LinearSchedule : public Schedule {
+ public:
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<Schedule>> Create(const ScheduleSpec& spec);
+
+ private:
+  explicit LinearSchedule(const ScheduleSpec& spec) : Schedule(spec), final_factor_(spec.final_factor) {}
+  [[nodiscard]] double Shape(double progress) const override;
+  double final_factor_;
+};
+
+}  // namespace dvren

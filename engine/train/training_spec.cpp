@@ -1,0 +1,194 @@
+#include "dvren/train/training_spec.h"
+
+#include <cmath>
+#include <cstddef>
+#include <span>
+
+#include "absl/strings/str_join.h"
+#include "dvren/diff/loss.h"
+#include "dvren/diff/schedule.h"
+#include "dvren/io/check.h"
+
+namespace dvren {
+namespace {
+
+absl::Status CheckPositive(absl::string_view field, double value) {
+  return std::isfinite(value) && value > 0 ? absl::OkStatus() : InvalidField(field, value, "must be finite and > 0");
+}
+
+absl::Status CheckNotNegative(absl::string_view field, double value) {
+  return std::isfinite(value) && value >= 0 ? absl::OkStatus() : InvalidField(field, value, "must be finite and >= 0");
+}
+
+absl::Status CheckBelowOne(absl::string_view field, double value, absl::string_view remedy = "must be in [0, 1)") {
+  return value >= 0 && value < 1 ? absl::OkStatus() : InvalidField(field, value, remedy);
+}
+
+absl::Status CheckFraction(absl::string_view field, double value) {
+  return value >= 0 && value <= 1 ? absl::OkStatus() : InvalidField(field, value, "must be in [0, 1]");
+}
+
+absl::Status CheckInteger(absl::string_view field, std::int64_t value, std::int64_t low, std::int64_t high) {
+  return value >= low && value <= high ? absl::OkStatus()
+                                       : InvalidField(field, value, absl::StrCat("must be ", low, " to ", high));
+}
+
+absl::Status CheckStep(absl::string_view field, std::int64_t value) {
+  return value >= 0 ? absl::OkStatus() : InvalidField(field, value, "must be >= 0; steps are counted from 0");
+}
+
+absl::Status CheckOneOf(absl::string_view field, const std::string& value, std::span<const char* const> known) {
+  for (const char* name : known) {
+    if (value == name) return absl::OkStatus();
+  }
+  return InvalidField(field, value, absl::StrCat("must be one of ", absl::StrJoin(known, ", ")));
+}
+
+absl::Status CheckField(const FieldSpec& field) {
+  static constexpr const char* kActivations[] = {"identity", "softplus", "exp", "trunc_exp"};
+  DVREN_RETURN_IF_ERROR(CheckInteger("field.sh_degree", field.sh_degree, 0, 2));
+  DVREN_RETURN_IF_ERROR(io::CheckBox(field.box, "field.box"));
+  DVREN_RETURN_IF_ERROR(CheckOneOf("field.activation", field.activation, kActivations));
+  const double raw = field.initial_density;
+  if (!std::isfinite(static_cast<float>(raw))) {
+    return InvalidField("field.initial_density", raw, "must be finite in f32");
+  }
+  if (field.activation == "identity" && raw < 0) {
+    return InvalidField("field.initial_density", raw,
+                        "field.activation = identity takes it as the density: must be >= 0");
+  }
+  const bool exponential = field.activation == "exp" || field.activation == "trunc_exp";
+  if (exponential && !std::isfinite(std::exp(static_cast<float>(raw)))) {
+    return InvalidField("field.initial_density", raw,
+                        absl::StrCat("field.activation = ", field.activation,
+                                     " makes it a density that is not finite in f32: must be at most 88"));
+  }
+  return CheckFraction("field.initial_color", field.initial_color);
+}
+
+absl::Status CheckStages(const std::vector<StageSpec>& stages) {
+  if (stages.empty()) return InvalidField("stages", "none", "must be at least one");
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    const StageSpec& stage = stages[i];
+    const std::string name = absl::StrCat("stages[", i, "]");
+    DVREN_RETURN_IF_ERROR(CheckInteger(absl::StrCat(name, ".resolution"), stage.resolution, 8, 1024));
+    DVREN_RETURN_IF_ERROR(CheckInteger(absl::StrCat(name, ".rays"), stage.rays, 1, std::int64_t{1} << 22));
+    if (i == 0) {
+      if (stage.from_step != 0) {
+        return InvalidField("stages[0].from_step", stage.from_step, "must be 0: the first stage begins the run");
+      }
+      continue;
+    }
+    const StageSpec& before = stages[i - 1];
+    if (stage.from_step <= before.from_step) {
+      return InvalidField(absl::StrCat(name, ".from_step"), stage.from_step,
+                          absl::StrCat("must be above that of the stage before, ", before.from_step));
+    }
+    if (stage.resolution < before.resolution) {
+      return InvalidField(absl::StrCat(name, ".resolution"), stage.resolution,
+                          absl::StrCat("must not be below that of the stage before, ", before.resolution));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckOptimizerKind(const std::string& kind) {
+  static constexpr const char* kKinds[] = {"adam", "adamw", "rmsprop", "sgd"};
+  return CheckOneOf("optimizer.kind", kind, kKinds);
+}
+
+absl::Status CheckOptimizer(const OptimizerSpec& optimizer) {
+  DVREN_RETURN_IF_ERROR(CheckOptimizerKind(optimizer.kind));
+  DVREN_RETURN_IF_ERROR(CheckPositive("optimizer.density_rate", optimizer.density_rate));
+  DVREN_RETURN_IF_ERROR(CheckPositive("optimizer.color_rate", optimizer.color_rate));
+  DVREN_RETURN_IF_ERROR(CheckBelowOne("optimizer.beta1", optimizer.beta1));
+  DVREN_RETURN_IF_ERROR(CheckBelowOne("optimizer.beta2", optimizer.beta2));
+  DVREN_RETURN_IF_ERROR(CheckPositive("optimizer.epsilon", optimizer.epsilon));
+  DVREN_RETURN_IF_ERROR(CheckBelowOne("optimizer.momentum", optimizer.momentum));
+  DVREN_RETURN_IF_ERROR(CheckNotNegative("optimizer.weight_decay", optimizer.weight_decay));
+  const std::string not_sgd = absl::StrCat("only optimizer.kind = sgd has it, not ", optimizer.kind, ": leave it out");
+  if (optimizer.kind != "sgd" && optimizer.momentum != 0) {
+    return InvalidField("optimizer.momentum", optimizer.momentum, not_sgd);
+  }
+  if (optimizer.kind != "sgd" && optimizer.nesterov) return InvalidField("optimizer.nesterov", "true", not_sgd);
+  if (optimizer.nesterov && optimizer.momentum == 0) {
+    return InvalidField("optimizer.nesterov", "true", "needs optimizer.momentum > 0");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckSchedule(const ScheduleSpec& schedule, std::int64_t steps) {
+  DVREN_RETURN_IF_ERROR(MakeSchedule(schedule).status());
+  if (schedule.warmup_steps > steps) {
+    return InvalidField("schedule.warmup_steps", schedule.warmup_steps,
+                        absl::StrCat("must be at most steps = ", steps));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckLoss(const LossSpec& loss) {
+  DVREN_RETURN_IF_ERROR(CheckPositive("loss.delta", loss.delta));
+  return MakeLoss(loss).status();
+}
+
+absl::Status CheckRegularisers(const RegulariserSpec& regularisers) {
+  DVREN_RETURN_IF_ERROR(CheckNotNegative("regularisers.tv_density", regularisers.tv_density));
+  DVREN_RETURN_IF_ERROR(CheckNotNegative("regularisers.tv_color", regularisers.tv_color));
+  return CheckNotNegative("regularisers.sparsity", regularisers.sparsity);
+}
+
+absl::Status CheckRays(const RaySpec& rays) {
+  static constexpr const char* kBackgrounds[] = {"white", "black", "random", "random_on_transparent"};
+  DVREN_RETURN_IF_ERROR(CheckOneOf("rays.background", rays.background, kBackgrounds));
+  return CheckFraction("rays.foreground_fraction", rays.foreground_fraction);
+}
+
+absl::Status CheckOccupancy(const OccupancySpec& occupancy) {
+  if (occupancy.every_steps < 1) {
+    return InvalidField("occupancy.every_steps", occupancy.every_steps, "must be >= 1");
+  }
+  DVREN_RETURN_IF_ERROR(CheckStep("occupancy.from_step", occupancy.from_step));
+  DVREN_RETURN_IF_ERROR(CheckBelowOne("occupancy.alpha_threshold", occupancy.alpha_threshold));
+  DVREN_RETURN_IF_ERROR(CheckFraction("occupancy.decay", occupancy.decay));
+  return CheckBelowOne("occupancy.weight_threshold", occupancy.weight_threshold);
+}
+
+absl::Status CheckCameras(const CameraRefineSpec& cameras) {
+  DVREN_RETURN_IF_ERROR(CheckNotNegative("cameras.rotation_rate", cameras.rotation_rate));
+  DVREN_RETURN_IF_ERROR(CheckNotNegative("cameras.translation_rate", cameras.translation_rate));
+  DVREN_RETURN_IF_ERROR(CheckNotNegative("cameras.focal_rate", cameras.focal_rate));
+  DVREN_RETURN_IF_ERROR(CheckNotNegative("cameras.distortion_rate", cameras.distortion_rate));
+  DVREN_RETURN_IF_ERROR(CheckStep("cameras.from_step", cameras.from_step));
+  const auto stuck = [](absl::string_view what, absl::string_view rates) {
+    return InvalidField(what, "true", absl::StrCat("needs ", rates, " > 0"));
+  };
+  if (cameras.poses && cameras.rotation_rate == 0 && cameras.translation_rate == 0) {
+    return stuck("cameras.poses", "cameras.rotation_rate or cameras.translation_rate");
+  }
+  if (cameras.focal && cameras.focal_rate == 0) return stuck("cameras.focal", "cameras.focal_rate");
+  if (cameras.distortion && cameras.distortion_rate == 0) {
+    return stuck("cameras.distortion", "cameras.distortion_rate");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status ValidateTrainingSpec(const TrainingSpec& spec) {
+  static constexpr const char* kColorSpaces[] = {"srgb", "linear"};
+  DVREN_RETURN_IF_ERROR(CheckInteger("steps", spec.steps, 1, 1'000'000'000));
+  DVREN_RETURN_IF_ERROR(CheckPositive("step_voxels", spec.step_voxels));
+  DVREN_RETURN_IF_ERROR(CheckBelowOne("early_stop", spec.early_stop, "must be in [0, 1); 0 turns it off"));
+  DVREN_RETURN_IF_ERROR(CheckOneOf("color_space", spec.color_space, kColorSpaces));
+  DVREN_RETURN_IF_ERROR(CheckField(spec.field));
+  DVREN_RETURN_IF_ERROR(CheckStages(spec.stages));
+  DVREN_RETURN_IF_ERROR(CheckOptimizer(spec.optimizer));
+  DVREN_RETURN_IF_ERROR(CheckSchedule(spec.schedule, spec.steps));
+  DVREN_RETURN_IF_ERROR(CheckLoss(spec.loss));
+  DVREN_RETURN_IF_ERROR(CheckRegularisers(spec.regularisers));
+  DVREN_RETURN_IF_ERROR(CheckRays(spec.rays));
+  DVREN_RETURN_IF_ERROR(CheckOccupancy(spec.occupancy));
+  return CheckCameras(spec.cameras);
+}
+
+}  // namespace dvren
