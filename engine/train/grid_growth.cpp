@@ -86,11 +86,11 @@ void GrowGrid(const io::DenseVolume& coarse, const std::vector<std::uint8_t>& co
   };
   const auto place = [&](std::size_t axis, std::int64_t i) {
     const std::size_t d = 2 - axis;
-    const double world = fine.box.min[axis] + (static_cast<double>(i) + 0.5) * (fine.box.max[axis] - fine.box.min[axis]) /
-                                                  static_cast<double>(m[d]);
-    double p = (world - coarse.box.min[axis]) / (coarse.box.max[axis] - coarse.box.min[axis]) *
-                   static_cast<double>(n[d]) -
-               0.5;
+    const double world = fine.box.min[axis] + (static_cast<double>(i) + 0.5) *
+                                                  (fine.box.max[axis] - fine.box.min[axis]) / static_cast<double>(m[d]);
+    double p =
+        (world - coarse.box.min[axis]) / (coarse.box.max[axis] - coarse.box.min[axis]) * static_cast<double>(n[d]) -
+        0.5;
     p = std::clamp(p, 0.0, static_cast<double>(n[d] - 1));
     const auto low = static_cast<std::int64_t>(p);
     return At{low, std::min(low + 1, n[d] - 1), static_cast<float>(p - static_cast<double>(low))};
@@ -118,8 +118,8 @@ void GrowGrid(const io::DenseVolume& coarse, const std::vector<std::uint8_t>& co
         for (int corner = 0; corner < 8; ++corner) {
           const std::int64_t sx = corner & 1 ? ax.high : ax.low, sy = corner & 2 ? ay.high : ay.low,
                              sz = corner & 4 ? az.high : az.low;
-          const float w = (corner & 1 ? ax.f : 1 - ax.f) * (corner & 2 ? ay.f : 1 - ay.f) *
-                          (corner & 4 ? az.f : 1 - az.f);
+          const float w =
+              (corner & 1 ? ax.f : 1 - ax.f) * (corner & 2 ? ay.f : 1 - ay.f) * (corner & 4 ? az.f : 1 - az.f);
           const float* in = from + static_cast<std::size_t>((sz * n[1] + sy) * n[2] + sx) * channels;
           for (std::size_t c = 0; c < channels; ++c) out[c] += w * in[c];
         }

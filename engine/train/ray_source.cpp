@@ -24,10 +24,8 @@ class Draws {
   Draws(std::uint64_t seed, std::uint64_t step, std::uint64_t ray)
       : key_(Mix(Mix(seed) ^ Mix(step * 0xd1342543de82ef95u) ^ ray)) {}
   std::uint64_t Next() { return Mix(key_ + 0x632be59bd9b4e019u * ++count_); }
-  double Unit() { return static_cast<double>(Next() >> 11) * 0x1p-53; }  // [0, 1)
-  std::uint64_t Below(std::uint64_t n) {
-    return static_cast<std::uint64_t>(static_cast<unsigned __int128>(Next()) * n >> 64);
-  }
+  double Unit() { return static_cast<double>(Next() >> 11) * 0x1p-53; }      // [0, 1)
+  std::uint64_t Below(std::uint64_t n) { return (Next() >> 32) * n >> 32; }  // n <= 2^32
 
  private:
   std::uint64_t key_, count_ = 0;
@@ -140,7 +138,7 @@ void RaySource::Draw(std::int64_t step, std::int64_t count, const std::vector<io
       rays.origins[3 * i + c] = static_cast<float>(ray.origin[c]);
       rays.directions[3 * i + c] = static_cast<float>(ray.direction[c]);
       const auto chance = static_cast<float>(draws.Unit());
-      const float behind = background_ == Background::kWhite   ? 1.0f
+      const float behind = background_ == Background::kWhite    ? 1.0f
                            : background_ == Background::kBlack  ? 0.0f
                            : background_ == Background::kRandom ? chance
                                                                 : (alpha == 0 ? chance : 1.0f);

@@ -186,8 +186,7 @@ absl::StatusOr<StepReport> Trainer::State::Step(Stream& stream) {
   }
   const double factor = schedule->Factor(step, spec.steps);
   const std::int64_t since = step - spec.stages[stage].from_step + 1;
-  DVREN_RETURN_IF_ERROR(
-      writer->Update(stream, *gradient, *moments, optimizer->At(since, factor, channels)).status());
+  DVREN_RETURN_IF_ERROR(writer->Update(stream, *gradient, *moments, optimizer->At(since, factor, channels)).status());
   report.optimizer_seconds = Since(optimizer_start);
   report.rays = n;
   report.samples = frame.stats.samples;

@@ -149,7 +149,9 @@ absl::Status CheckOccupancy(const OccupancySpec& occupancy) {
   }
   DVREN_RETURN_IF_ERROR(CheckStep("occupancy.from_step", occupancy.from_step));
   DVREN_RETURN_IF_ERROR(CheckBelowOne("occupancy.alpha_threshold", occupancy.alpha_threshold));
-  DVREN_RETURN_IF_ERROR(CheckFraction("occupancy.decay", occupancy.decay));
+  if (occupancy.seen_window < 1 || occupancy.seen_window > 250) {
+    return InvalidField("occupancy.seen_window", occupancy.seen_window, "must be 1 to 250");
+  }
   return CheckBelowOne("occupancy.weight_threshold", occupancy.weight_threshold);
 }
 

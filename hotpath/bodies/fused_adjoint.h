@@ -4,6 +4,7 @@
 //   bool values(), scene();                                   what is wanted, uniform
 //   void scatter1(cell, F, M live);                           one value per voxel
 //   void scatter4(cell, first, stride, const F[4], M live);   four adjacent of `stride` values per voxel
+//   void scatter16(cell, const F[16], M live);                all values of voxels that are 16 wide
 //   void add(int hp_sum, F, M live);
 #pragma once
 

@@ -17,6 +17,8 @@ struct NoSink {
   HP_FN void scatter1(const Cell&, F, M) {}
   template <class Cell>
   HP_FN void scatter4(const Cell&, int, int, const F*, M) {}
+  template <class Cell>
+  HP_FN void scatter16(const Cell&, const F*, M) {}
   HP_FN void add(int, F, M) {}
 };
 

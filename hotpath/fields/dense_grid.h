@@ -168,8 +168,31 @@ struct field_dense_grid {
     });
   }
 
+  // Degree 1: thirteen channels, sixteen values as stored.
+  HP_FN bool sixteen() const { return v.channel_stride == 16; }
+  HP_FN void channels16(const Place& p, F out[16]) const {
+#if defined(HP_LANE_HAS_VOXEL16)
+    if constexpr (sizeof(S) == sizeof(float)) {
+      trilinear16(values(), p.cell, int64_t{16} * v.pitch_y, int64_t{16} * v.pitch_z, p.fx, p.fy, p.fz, out);
+      return;
+    }
+#endif
+    for (int first = 0; first < 16; first += 4) channels4(p, first, 16, p.fx, p.fy, p.fz, out + first);
+  }
+  HP_SLOW_FN void sample_harmonics16(const Place& p, F& sigma, F rgb[3]) const {
+    F out[16];
+    channels16(p, out);
+    for (int c = 0; c < 3; ++c) {
+      rgb[c] = splat(Real(0.5));
+      for (int term = 0; term < 4; ++term) rgb[c] = madd(out[4 * c + term], basis[term], rgb[c]);
+      rgb[c] = max_of(splat(0), rgb[c]);
+    }
+    sigma = out[12];
+  }
+
   // max(0, 1/2 + sum c_i Y_i) per colour; four channels at a time.
   HP_SLOW_FN void sample_harmonics(const Place& p, F& sigma, F rgb[3]) const {
+    if (sixteen()) return sample_harmonics16(p, sigma, rgb);
     const int terms = (v.sh_degree + 1) * (v.sh_degree + 1);
     for (int c = 0; c < 3; ++c) rgb[c] = splat(Real(0.5));
     int term = 0, c = 0;
@@ -198,6 +221,15 @@ struct field_dense_grid {
     const F zero = splat(0);
     // A colour that was cut at 0 does not change.
     const F d_rgb[3] = {select(s.r > zero, d.r, zero), select(s.g > zero, d.g, zero), select(s.b > zero, d.b, zero)};
+    if (!kPlace && sixteen()) {
+      if (!sink.values()) return;
+      F value[16];
+      for (int i = 0; i < 12; ++i) value[i] = d_rgb[i / 4] * basis[i % 4];
+      value[12] = d_raw;
+      value[13] = value[14] = value[15] = zero;
+      sink.scatter16(cell, value, live);
+      return;
+    }
     int term = 0, c = 0;
     for (int group = 0; 4 * group < v.channels; ++group) {
       F value[4] = {zero, zero, zero, zero};

@@ -347,6 +347,60 @@ HP_FN void trilinear4(const S* base, I cell, int stride_x, int64_t stride_y, int
   out[3].v = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(t1), _mm512_castps_pd(t3)));
 }
 
+// ---- voxels of sixteen values: a register each ----
+#define HP_LANE_HAS_VOXEL16 1
+
+// Rows to columns.
+HP_FN void transpose16(__m512 r[16]) {
+  __m512 t[16];
+#pragma GCC unroll 4
+  for (int i = 0; i < 16; i += 4) {  // 4 x 4 within 128-bit groups
+    const __m512 a = _mm512_unpacklo_ps(r[i], r[i + 1]), b = _mm512_unpackhi_ps(r[i], r[i + 1]);
+    const __m512 c = _mm512_unpacklo_ps(r[i + 2], r[i + 3]), d = _mm512_unpackhi_ps(r[i + 2], r[i + 3]);
+    t[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a), _mm512_castps_pd(c)));
+    t[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(a), _mm512_castps_pd(c)));
+    t[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(b), _mm512_castps_pd(d)));
+    t[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(b), _mm512_castps_pd(d)));
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {  // 4 x 4 of the groups
+    const __m512 a = _mm512_shuffle_f32x4(t[i], t[i + 4], 0x88), b = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0x88);
+    const __m512 c = _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd), d = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0xdd);
+    r[i] = _mm512_shuffle_f32x4(a, b, 0x88);
+    r[i + 8] = _mm512_shuffle_f32x4(a, b, 0xdd);
+    r[i + 4] = _mm512_shuffle_f32x4(c, d, 0x88);
+    r[i + 12] = _mm512_shuffle_f32x4(c, d, 0xdd);
+  }
+}
+
+// All sixteen values of voxels that are so wide.
+HP_FN void trilinear16(const float* base, I cell, int64_t stride_y, int64_t stride_z, F fx, F fy, F fz, F out[16]) {
+  alignas(64) uint32_t index[16];
+  alignas(64) float wx[16], wy[16], wz[16];
+  _mm512_store_si512(index, cell.v);
+  _mm512_store_ps(wx, fx.v);
+  _mm512_store_ps(wy, fy.v);
+  _mm512_store_ps(wz, fz.v);
+  __m512 rows[16];
+#pragma GCC unroll 16
+  for (int lane = 0; lane < 16; ++lane) {
+    const float* p = base + uint64_t{index[lane]} * 16;
+    const __m512 y = _mm512_set1_ps(wy[lane]), z = _mm512_set1_ps(wz[lane]);
+    __m512 c[2];
+#pragma GCC unroll 2
+    for (int x = 0; x < 2; ++x, p += 16) {
+      const __m512 v00 = _mm512_loadu_ps(p), v10 = _mm512_loadu_ps(p + stride_y);
+      const __m512 v01 = _mm512_loadu_ps(p + stride_z), v11 = _mm512_loadu_ps(p + stride_z + stride_y);
+      const __m512 a = _mm512_fmadd_ps(y, _mm512_sub_ps(v10, v00), v00);
+      const __m512 b = _mm512_fmadd_ps(y, _mm512_sub_ps(v11, v01), v01);
+      c[x] = _mm512_fmadd_ps(z, _mm512_sub_ps(b, a), a);
+    }
+    rows[lane] = _mm512_fmadd_ps(_mm512_set1_ps(wx[lane]), _mm512_sub_ps(c[1], c[0]), c[0]);
+  }
+  transpose16(rows);
+  for (int i = 0; i < 16; ++i) out[i].v = rows[i];
+}
+
 // ---- sums of contributions to a cell, see lanes/cell_sum.h
 // -----------------------------------------------------------
 #define HP_LANE_HAS_CELL_SUM 1
@@ -401,6 +455,56 @@ struct CellSum4 {
       } else {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_castsi512_si256(now));
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + stride), _mm512_extracti64x4_epi64(now, 1));
+      }
+    }
+    return _mm512_movepi64_mask(wrapped) != 0 ? -1 : 0;
+  }
+};
+
+// Sixteen adjacent values per voxel: two registers each.
+struct CellSum16 {
+  alignas(64) float fx[16], w[4][16], value[16][16];  // value: by ray
+  __m512i sum[4][4];                                  // row; lower and upper voxel, values 0-7 and 8-15
+  HP_FN void load(F fx_, F w00, F w10, F w01, F w11, const F d[16]) {
+    _mm512_store_ps(fx, fx_.v);
+    _mm512_store_ps(w[0], w00.v);
+    _mm512_store_ps(w[1], w10.v);
+    _mm512_store_ps(w[2], w01.v);
+    _mm512_store_ps(w[3], w11.v);
+    __m512 rows[16];
+    for (int i = 0; i < 16; ++i) rows[i] = d[i].v;
+    transpose16(rows);
+    for (int i = 0; i < 16; ++i) _mm512_store_ps(value[i], rows[i]);
+  }
+  HP_FN void clear() {
+    for (auto& row : sum) {
+      for (__m512i& s : row) s = _mm512_setzero_si512();
+    }
+  }
+  HP_FN void add(int lane) {
+    const __m512 v = _mm512_load_ps(value[lane]);
+    const __m512 upper = _mm512_mul_ps(v, _mm512_set1_ps(fx[lane])), lower = _mm512_sub_ps(v, upper);
+#pragma GCC unroll 4
+    for (int row = 0; row < 4; ++row) {
+      const __m512 weight = _mm512_set1_ps(w[row][lane]);
+      const __m512 low = _mm512_mul_ps(lower, weight), high = _mm512_mul_ps(upper, weight);
+      sum[row][0] = _mm512_add_epi64(sum[row][0], _mm512_cvtps_epi64(_mm512_castps512_ps256(low)));
+      sum[row][1] = _mm512_add_epi64(sum[row][1], _mm512_cvtps_epi64(_mm512_extractf32x8_ps(low, 1)));
+      sum[row][2] = _mm512_add_epi64(sum[row][2], _mm512_cvtps_epi64(_mm512_castps512_ps256(high)));
+      sum[row][3] = _mm512_add_epi64(sum[row][3], _mm512_cvtps_epi64(_mm512_extractf32x8_ps(high, 1)));
+    }
+  }
+  HP_FN int64_t flush(int64_t* base) const {
+    const int rows[4] = {0, 9 * 16, 81 * 16, 90 * 16};
+    __m512i wrapped = _mm512_setzero_si512();
+#pragma GCC unroll 4
+    for (int row = 0; row < 4; ++row) {
+      int64_t* p = base + rows[row];
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) {
+        const __m512i old = _mm512_loadu_si512(p + 8 * i), now = _mm512_add_epi64(old, sum[row][i]);
+        wrapped = _mm512_or_si512(wrapped, _mm512_ternarylogic_epi64(now, old, sum[row][i], 0x18));
+        _mm512_storeu_si512(p + 8 * i, now);
       }
     }
     return _mm512_movepi64_mask(wrapped) != 0 ? -1 : 0;

@@ -64,6 +64,21 @@ class GradientSink {
     });
   }
 
+  // All values of voxels that are 16 wide.
+  HP_FN void scatter16(const Cell& cell, const F d[16], M live) {
+#if defined(HP_LANE_HAS_VOXEL16)
+    const F limit = splat(Real(kLargest));
+    M fits = splat_mask(true);
+    for (int i = 0; i < 16; ++i) fits = both(fits, abs_of(d[i]) < limit);
+    live = fitting(fits, live);
+    CellSum16 sum;
+    sum.load(cell.fx, cell.w00, cell.w10, cell.w01, cell.w11, d);
+    each_cell(cell, live, sum, [&](int64_t* brick, int32_t local) { return sum.flush(brick + int64_t{local} * 16); });
+#else
+    for (int i = 0; i < 16; i += 4) scatter4(cell, i, 16, d + i, live);
+#endif
+  }
+
   HP_FN void add(int sum, F d, M live) {
     Real lanes[kWidth];
     store_lanes(d, lanes);
