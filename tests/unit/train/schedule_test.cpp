@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 
+#include "absl/strings/str_join.h"
 #include "dvren/diff/schedule.h"
 #include "unit/io/io_fixture.h"
 #include "unit/train/reference.h"
@@ -65,20 +66,22 @@ TEST_CASE("Every registered schedule follows its formula from 1 to its final fac
 }
 
 TEST_CASE("Every registered schedule has the rates of PyTorch's, with and without warm-up") {
-  for (const std::string& kind : BuiltinSchedules().Names()) {
-    for (const std::int64_t warmup_steps : {0, 1, 7}) {
-      CAPTURE(kind, warmup_steps);
-      const std::int64_t steps = 50;
-      const ScheduleSpec spec = SpecOf(kind, 0.05, warmup_steps);
-      const auto reference = AskReference(
-          "schedules.py", "torch",
-          {kind, std::to_string(spec.final_factor), std::to_string(steps), std::to_string(warmup_steps)}, {});
-      if (!reference.has_value()) return;
-      REQUIRE(reference->size() == static_cast<std::size_t>(steps));
-      const std::unique_ptr<Schedule> schedule = Get(MakeSchedule(spec));
-      for (std::int64_t k = 0; k < steps; ++k) {
-        CAPTURE(k);
-        CHECK(schedule->Factor(k, steps) == Approx((*reference)[static_cast<std::size_t>(k)]).epsilon(1e-10));
+  const std::size_t steps = 50;
+  const double final_factor = 0.05;
+  const std::vector<std::string> kinds = BuiltinSchedules().Names();
+  const std::vector<std::int64_t> warm_ups{0, 1, 7};
+  const auto reference = AskReference(
+      "schedules.py", "torch",
+      {absl::StrCat(steps), absl::StrCat(final_factor), absl::StrJoin(kinds, ","), absl::StrJoin(warm_ups, ",")}, {});
+  if (!reference.has_value()) return;
+  REQUIRE(reference->size() == kinds.size() * warm_ups.size() * steps);
+  auto wanted = reference->begin();
+  for (const std::string& kind : kinds) {
+    for (const std::int64_t warmup_steps : warm_ups) {
+      const std::unique_ptr<Schedule> schedule = Get(MakeSchedule(SpecOf(kind, final_factor, warmup_steps)));
+      for (std::size_t k = 0; k < steps; ++k) {
+        CAPTURE(kind, warmup_steps, k);
+        CHECK(schedule->Factor(static_cast<std::int64_t>(k), steps) == Approx(*wanted++).epsilon(1e-10));
       }
     }
   }

@@ -1,6 +1,7 @@
 """Schedules by torch.optim.lr_scheduler: the rate of every step of a run, for an initial rate of 1.
 
-Arguments: kind, final factor, steps, warm-up steps, path of numbers (none are needed), path of answers.
+Arguments: steps, final factor, comma-separated kinds and warm-up steps, path of numbers (none are needed), path of
+answers. Answers: `steps` rates for every kind and, of one kind, for every warm-up.
 """
 
 import sys
@@ -9,8 +10,8 @@ import warnings
 import torch
 from torch.optim import lr_scheduler
 
-kind, final_factor, steps, warmup_steps, _, answers = sys.argv[1:]
-final_factor, steps, warmup_steps = float(final_factor), int(steps), int(warmup_steps)
+steps, final_factor, kinds, warm_ups, _, answers = sys.argv[1:]
+steps, final_factor = int(steps), float(final_factor)
 last = steps - 1
 SHAPES = {
     "constant": lambda o: lr_scheduler.ConstantLR(o, factor=1, total_iters=1),
@@ -31,14 +32,19 @@ def rates(make):
     return out
 
 
-def warm_up(optimizer):
-    return lr_scheduler.LinearLR(optimizer, start_factor=1 / warmup_steps, end_factor=1, total_iters=warmup_steps - 1)
+def rise(warmup_steps):
+    if warmup_steps <= 1:
+        return [1.0] * steps
+    return rates(
+        lambda o: lr_scheduler.LinearLR(o, start_factor=1 / warmup_steps, end_factor=1, total_iters=warmup_steps - 1)
+    )
 
 
 warnings.simplefilter("error")
-# One after the other and multiplied: PyTorch's cosine is recursive and cannot be chained with another.
-shape = rates(SHAPES[kind])
-rise = rates(warm_up) if warmup_steps > 1 else [1.0] * steps
 with open(answers, "w", encoding="ascii") as file:
-    for a, b in zip(shape, rise):
-        print(repr(a * b), file=file)
+    for kind in kinds.split(","):
+        shape = rates(SHAPES[kind])
+        for warmup_steps in map(int, warm_ups.split(",")):
+            # Multiplied here: PyTorch's cosine is recursive and cannot be chained with another.
+            for a, b in zip(shape, rise(warmup_steps)):
+                print(repr(a * b), file=file)
