@@ -34,6 +34,7 @@
 #include "server/middleware/tenant_resolver.h"
 #include "server/registries/field_registry.h"
 #include "server/registries/gradient_registry.h"
+#include "server/registries/session_registry.h"
 #include "server/registries/tape_registry.h"
 #include "server/registries/upload_store.h"
 #include "server/services/admin_service.h"
@@ -107,6 +108,7 @@ struct Server::Impl {
   std::unique_ptr<FieldRegistry> fields;
   std::unique_ptr<TapeRegistry> tapes;
   std::unique_ptr<GradientRegistry> gradients;
+  std::unique_ptr<SessionRegistry> sessions;
   std::unique_ptr<UploadStore> uploads;
   std::unique_ptr<Scheduler> scheduler;
   std::unique_ptr<ServiceContext> context;
@@ -141,6 +143,12 @@ absl::Status Server::Impl::OpenStores() {
   tape_options.max_lease = std::chrono::seconds(config.tapes.max_lease_s);
   tapes = std::make_unique<TapeRegistry>(std::move(tape_options));
   gradients = std::make_unique<GradientRegistry>(config.limits.gradient_bytes);
+  SessionRegistryOptions session_options;
+  session_options.max_sessions = config.training.max_sessions;
+  session_options.max_bytes = config.training.max_bytes;
+  session_options.max_tenant_bytes = config.training.max_tenant_bytes;
+  session_options.idle = std::chrono::seconds(config.training.session_idle_s);
+  sessions = std::make_unique<SessionRegistry>(std::move(session_options));
   UploadStoreOptions upload_options;
   upload_options.data_dir = config.data_dir;
   upload_options.max_upload_bytes = config.limits.max_upload_bytes;
@@ -184,9 +192,9 @@ absl::Status Server::Impl::OpenMetrics(bool optional) {
 }
 
 absl::Status Server::Impl::Listen() {
-  context =
-      std::make_unique<ServiceContext>(ServiceContext{config, *scheduler, *fields, *tapes, *gradients, devices, metrics,
-                                                      tenants, logger, std::chrono::system_clock::now()});
+  context = std::make_unique<ServiceContext>(ServiceContext{config, *scheduler, *fields, *tapes, *gradients, *sessions,
+                                                            devices, metrics, tenants, logger,
+                                                            std::chrono::system_clock::now()});
   field_service = std::make_unique<FieldService>(*context, *uploads);
   render_service = std::make_unique<RenderService>(*context);
   admin_service = std::make_unique<AdminService>(*context);
