@@ -1,4 +1,4 @@
-// Letters for pictures: 5 x 7 pixels each, in a cell of 6 x 9, printable ASCII. Internal to dvren::io.
+// Letters for pictures, printable ASCII: 5 x 7 dots and two more below the line, 6 apart. Internal to dvren::io.
 #pragma once
 
 #include <array>

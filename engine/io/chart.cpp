@@ -145,7 +145,8 @@ void DrawAxes(const ChartSpec& spec, const Frame& frame, Image& image) {
     Fill(image, x, frame.top, x, frame.bottom, kGrid);
     Fill(image, x, frame.bottom, x, frame.bottom + kTick, kSoft);
     const std::string label = frame.x.Label(tick);
-    DrawText(image, x - TextWidth(label, kTextScale) / 2, frame.bottom + kTick + 6, label, kSoft, kTextScale);
+    const int half = TextWidth(label, kTextScale) / 2, middle_of_label = std::min(x, image.width - 4 - half);
+    DrawText(image, middle_of_label - half, frame.bottom + kTick + 6, label, kSoft, kTextScale);
   }
   Fill(image, frame.left, frame.top, frame.left, frame.bottom, kSoft);
   Fill(image, frame.left, frame.bottom, frame.right, frame.bottom, kSoft);
@@ -219,7 +220,7 @@ absl::StatusOr<Image> Chart(const ChartSpec& spec) {
   int label = 0;
   for (const double tick : frame.y.Ticks()) label = std::max(label, TextWidth(frame.y.Label(tick), kTextScale));
   frame.left = kPad + (spec.y_label.empty() ? 0 : kTextHeight + 12) + label + kTick + 4;
-  frame.right = spec.width - 1 - 2 * kPad;
+  frame.right = spec.width - 1 - 3 * kPad;
   frame.x = MakeAxis(x_low, x_high, std::clamp((frame.right - frame.left) / 110.0, 2.0, 10.0), false);
   Image image{spec.width, spec.height, 3, {}};
   image.values.assign(static_cast<std::size_t>(spec.width) * static_cast<std::size_t>(spec.height) * 3, 1.0F);
