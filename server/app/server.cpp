@@ -32,6 +32,7 @@
 #include "server/metrics/metrics.h"
 #include "server/metrics/metrics_endpoint.h"
 #include "server/middleware/tenant_resolver.h"
+#include "server/registries/checkpoint_store.h"
 #include "server/registries/field_registry.h"
 #include "server/registries/gradient_registry.h"
 #include "server/registries/session_registry.h"
@@ -40,6 +41,7 @@
 #include "server/services/admin_service.h"
 #include "server/services/field_service.h"
 #include "server/services/render_service.h"
+#include "server/services/training_service.h"
 
 namespace dvren::server {
 namespace {
@@ -110,10 +112,12 @@ struct Server::Impl {
   std::unique_ptr<GradientRegistry> gradients;
   std::unique_ptr<SessionRegistry> sessions;
   std::unique_ptr<UploadStore> uploads;
+  std::optional<CheckpointStore> checkpoints;
   std::unique_ptr<Scheduler> scheduler;
   std::unique_ptr<ServiceContext> context;
   std::unique_ptr<FieldService> field_service;
   std::unique_ptr<RenderService> render_service;
+  std::unique_ptr<TrainingService> training_service;
   std::unique_ptr<AdminService> admin_service;
   std::unique_ptr<MetricsEndpoint> endpoint;
   std::unique_ptr<grpc::Server> grpc_server;
@@ -153,6 +157,7 @@ absl::Status Server::Impl::OpenStores() {
   upload_options.data_dir = config.data_dir;
   upload_options.max_upload_bytes = config.limits.max_upload_bytes;
   DVREN_ASSIGN_OR_RETURN(uploads, UploadStore::Open(upload_options));
+  DVREN_ASSIGN_OR_RETURN(checkpoints, CheckpointStore::Open(config.data_dir));
   Scheduler::Options scheduler_options;
   scheduler_options.max_queued = config.limits.max_queued;
   scheduler_options.observer = ObserveInto(metrics);
@@ -197,6 +202,7 @@ absl::Status Server::Impl::Listen() {
                                                             std::chrono::system_clock::now()});
   field_service = std::make_unique<FieldService>(*context, *uploads);
   render_service = std::make_unique<RenderService>(*context);
+  training_service = std::make_unique<TrainingService>(*context, *checkpoints);
   admin_service = std::make_unique<AdminService>(*context);
 
   std::shared_ptr<grpc::ServerCredentials> tcp_credentials = grpc::InsecureServerCredentials();
@@ -216,6 +222,7 @@ absl::Status Server::Impl::Listen() {
   builder.SetMaxReceiveMessageSize(static_cast<int>(config.limits.max_message_bytes + kMessageHeadroomBytes));
   builder.RegisterService(field_service.get());
   builder.RegisterService(render_service.get());
+  builder.RegisterService(training_service.get());
   builder.RegisterService(admin_service.get());
 
   std::vector<ListenAddress> wanted;
@@ -252,7 +259,8 @@ void Server::Impl::SetServing(bool serving) {
   grpc::HealthCheckServiceInterface* const health = grpc_server->GetHealthCheckService();
   if (health == nullptr) return;
   health->SetServingStatus(serving);  // "" and all that are known by now
-  for (const char* name : {"dvren.v1.FieldService", "dvren.v1.RenderService", "dvren.v1.AdminService"}) {
+  for (const char* name :
+       {"dvren.v1.FieldService", "dvren.v1.RenderService", "dvren.v1.TrainingService", "dvren.v1.AdminService"}) {
     health->SetServingStatus(name, serving);
   }
 }
@@ -296,6 +304,7 @@ const std::vector<std::string>& Server::addresses() const {
 void Server::Drain() {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(impl_->config.drain_grace_s);
   impl_->SetServing(false);
+  impl_->training_service->BeginDrain();
   impl_->scheduler->Drain(std::chrono::seconds(impl_->config.drain_grace_s));
   // Uploads, downloads and answers on their way do not pass the scheduler.
   while (impl_->metrics.inflight_requests() > 0 && std::chrono::steady_clock::now() < end) {
