@@ -103,6 +103,7 @@ std::unique_ptr<CLI::App> MakeApp(Session& session) {
   AddInfoCommand(*app, session);
   AddDevicesCommand(*app, session);
   AddHealthCommand(*app, session);
+  AddDatasetCommands(*app, session);
   AddFieldCommands(*app, session);
   AddRenderCommand(*app, session);
   AddTrainCommand(*app, session);

@@ -1,13 +1,20 @@
 #include "train_report.h"
 
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <span>
+#include <utility>
 
 #include "dvren/io/atomic_file.h"
+#include "dvren/io/chart.h"
+#include "dvren/io/contact_sheet.h"
+#include "dvren/io/png.h"
 
 namespace dvren::ctl {
 namespace {
+
+constexpr int kThumb = 400;  // pixels of a picture's longest edge in the contact sheet
 
 std::string Fixed(double value, int digits) {
   std::array<char, 48> text{};
@@ -31,6 +38,58 @@ Value ScoresValue(const TrainingRecord& record) {
         {{"step", point.step}, {"train_seconds", point.train_seconds}, {"psnr", point.psnr}, {"ssim", point.ssim}});
   }
   return scores;
+}
+
+io::Image ImageOf(const client::Image& image) {
+  return {image.width, image.height, image.channels, image.pixels};
+}
+
+// Names as charts can write them.
+std::string Ascii(const std::string& text) {
+  std::string ascii = text;
+  for (char& c : ascii) c = c >= 0x20 && c < 0x7f ? c : '?';
+  return ascii;
+}
+
+absl::Status WritePicture(const std::string& path, const io::Image& image) {
+  return io::WritePng(path, image.width, image.height, image.channels, 8, image.values, /*srgb_encode=*/false);
+}
+
+absl::Status WriteSheet(const std::string& path, const TrainingRecord& record) {
+  std::vector<io::SheetRow> rows;
+  for (const client::EvaluatedPhoto& photo : record.shown) {
+    io::SheetRow row;
+    row.caption = Ascii(photo.view.name()) + ": " + Fixed(photo.view.psnr(), 2) + " dB";
+    row.truth = ImageOf(photo.truth);
+    row.render = ImageOf(photo.render);
+    rows.push_back(std::move(row));
+  }
+  DVREN_ASSIGN_OR_RETURN(const io::Image sheet, io::ContactSheet(rows, kThumb));
+  return WritePicture(path, sheet);
+}
+
+absl::Status WriteCurve(const std::string& path, const TrainingRecord& record) {
+  io::ChartSpec chart;
+  chart.title = Ascii(record.session.field());
+  chart.x_label = "seconds of training";
+  chart.y_label = "PSNR, dB";
+  io::ChartSeries batches{"training rays", {}, {}}, views{"test views", {}, {}};
+  for (const CurvePoint& point : record.curve) {
+    if (!std::isfinite(point.psnr)) continue;
+    batches.x.push_back(point.train_seconds);
+    batches.y.push_back(point.psnr);
+  }
+  for (const ScorePoint& point : record.scores) {
+    if (!std::isfinite(point.psnr)) continue;
+    views.x.push_back(point.train_seconds);
+    views.y.push_back(point.psnr);
+  }
+  for (const io::ChartSeries* series : {&batches, &views}) {
+    if (!series->x.empty()) chart.series.push_back(*series);
+  }
+  if (chart.series.empty()) return absl::OkStatus();
+  DVREN_ASSIGN_OR_RETURN(const io::Image picture, io::Chart(chart));
+  return WritePicture(path, picture);
 }
 
 }  // namespace
@@ -76,13 +135,17 @@ Table ToTable(const TrainingRecord& record) {
 }
 
 absl::Status WriteTrainingFiles(const std::string& folder, TrainingRecord& record) {
-  const std::string path = folder + "/training.json";
+  const auto name = [&](const char* file) {
+    record.files.push_back(folder + "/" + file);
+    return record.files.back();
+  };
+  if (!record.shown.empty()) DVREN_RETURN_IF_ERROR(WriteSheet(name("contact_sheet.png"), record));
+  if (!record.curve.empty()) DVREN_RETURN_IF_ERROR(WriteCurve(name("learning_curve.png"), record));
+  const std::string path = name("training.json");
   Value value = ToValue(record);
   value["curve"] = CurveValue(record);
   const std::string text = ToJson(value);
-  DVREN_RETURN_IF_ERROR(io::WriteFileAtomically(path, std::as_bytes(std::span(text.data(), text.size()))));
-  record.files.push_back(path);
-  return absl::OkStatus();
+  return io::WriteFileAtomically(path, std::as_bytes(std::span(text.data(), text.size())));
 }
 
 }  // namespace dvren::ctl

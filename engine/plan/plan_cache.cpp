@@ -48,7 +48,7 @@ std::string KeyOf(const Device* device, const PlanSpec& spec) {
   key.Add(spec.roi.has_value());
   if (spec.roi.has_value()) key.AddAll(spec.roi->x, spec.roi->y, spec.roi->width, spec.roi->height);
   const SamplingSpec& s = spec.sampling;
-  key.AddAll(s.mode, s.dt, s.max_steps, s.seed, s.early_stop, s.skip_empty);
+  key.AddAll(s.mode, s.dt, s.max_steps, s.seed, s.early_stop, s.skip_empty, s.note_seen);
   for (double v : spec.background) key.Add(v);
   key.AddAll(spec.aovs, spec.precision, spec.tile, spec.kernel_tile);
   return std::move(key).Take();

@@ -164,6 +164,7 @@ absl::StatusOr<std::shared_ptr<const Plan>> Planner::MakeUnowned(const Device& d
   std::copy_n(spec.background.begin(), 3, desc.background);
   desc.precision = spec.precision == Precision::kF32 ? HP_PRECISION_F32 : HP_PRECISION_F64;
   desc.skip_empty = spec.sampling.skip_empty ? 1 : 0;
+  desc.note_seen = spec.sampling.note_seen ? 1 : 0;
   desc.tile = spec.kernel_tile;
   DVREN_RETURN_IF_ERROR(FromHp(hp_plan_create(device.ctx(), &desc, &plan->plan_)));
   DVREN_ASSIGN_OR_RETURN(plan->workspace_bytes_, LargestWorkspace(plan->plan_, plan->tiles_));

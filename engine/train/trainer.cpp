@@ -6,14 +6,10 @@
 #include <utility>
 
 #include "dvren/diff/backward.h"
-#include "dvren/diff/loss.h"
-#include "dvren/diff/optimizer.h"
-#include "dvren/diff/schedule.h"
-#include "dvren/fields/field_writer.h"
 #include "dvren/render/renderer.h"
 #include "dvren/scene/pixel_ray.h"
 #include "train/grid_growth.h"
-#include "train/ray_source.h"
+#include "train/trainer_state.h"
 
 namespace dvren {
 namespace {
@@ -26,50 +22,6 @@ double Since(Clock::time_point start) {
 constexpr double kSparsityFloor = 1e-2;  // of the transmittance in -log: opaque rays have no slope to speak of
 
 }  // namespace
-
-struct Trainer::State {
-  TrainingSpec spec;
-  std::shared_ptr<const io::PhotoSet> photos;
-  std::unique_ptr<Loss> loss;
-  std::unique_ptr<Schedule> schedule;
-  std::unique_ptr<Optimizer> optimizer;
-  std::unique_ptr<RaySource> source;
-  std::vector<io::PhotoCamera> cameras;  // as refined
-
-  std::int64_t step = 0;
-  std::size_t stage = 0;
-  io::DenseVolume shape;  // of the grid: all but its values
-  std::unique_ptr<FieldWriter> writer;
-  std::shared_ptr<GradientTensor> gradient;
-  std::unique_ptr<Moments> moments;
-  bool masked = false;
-
-  // Memory used again by every step.
-  TrainingRays rays;
-  std::vector<float> rgb, transmittance, prediction, d_prediction, d_transmittance;
-
-  [[nodiscard]] const std::shared_ptr<Field>& field() const { return writer->field(); }
-  [[nodiscard]] Scene scene() const {
-    Scene s;
-    s.instances.resize(1);
-    s.instances.front().field = field();
-    return s;
-  }
-  [[nodiscard]] PlanSpec plan() const {
-    PlanSpec p;
-    p.sampling.dt = spec.step_voxels * field()->info().min_voxel_world;
-    p.sampling.early_stop = spec.early_stop;
-    p.sampling.mode = SamplingMode::kStratified;
-    p.sampling.seed = spec.seed;
-    return p;
-  }
-
-  absl::Status Begin(Stream& stream);
-  absl::Status Adopt(Stream& stream, io::DenseVolume grid, const std::vector<std::uint8_t>& cells);
-  absl::Status Grow(Stream& stream);
-  absl::Status Refine(Stream& stream);
-  absl::StatusOr<StepReport> Step(Stream& stream);
-};
 
 // The grid becomes the field that is trained, with moments and a gradient of its own.
 absl::Status Trainer::State::Adopt(Stream& stream, io::DenseVolume grid, const std::vector<std::uint8_t>& cells) {
@@ -130,6 +82,7 @@ absl::StatusOr<StepReport> Trainer::State::Step(Stream& stream) {
   const auto forward_start = Clock::now();
   PlanSpec plan_spec = plan();
   plan_spec.aovs = kAovRgb | kAovTransmittance;
+  plan_spec.sampling.note_seen = true;
   const std::shared_ptr<Device>& device = stream.device();
   DVREN_ASSIGN_OR_RETURN(const std::shared_ptr<const Plan> made, device->plans().Get(device, plan_spec));
   RayBatch batch;
@@ -174,6 +127,7 @@ absl::StatusOr<StepReport> Trainer::State::Step(Stream& stream) {
   DVREN_RETURN_IF_ERROR(gradient->Zero(stream));
   BackwardRequest request;
   request.values = gradient;
+  request.rays = refinement->Wanted(step);
   DVREN_ASSIGN_OR_RETURN(const Gradients gradients, Backward(stream, tape, std::move(uploaded), request));
   report.backward_seconds = Since(backward_start);
 
@@ -187,6 +141,13 @@ absl::StatusOr<StepReport> Trainer::State::Step(Stream& stream) {
   const double factor = schedule->Factor(step, spec.steps);
   const std::int64_t since = step - spec.stages[stage].from_step + 1;
   DVREN_RETURN_IF_ERROR(writer->Update(stream, *gradient, *moments, optimizer->At(since, factor, channels)).status());
+  if (request.rays) {
+    d_origins.resize(3 * count);
+    d_directions.resize(3 * count);
+    DVREN_RETURN_IF_ERROR(gradients.rays.origins.CopyToHost(stream, d_origins.data()));
+    DVREN_RETURN_IF_ERROR(gradients.rays.directions.CopyToHost(stream, d_directions.data()));
+    DVREN_RETURN_IF_ERROR(refinement->Step(stream, factor, rays, d_origins, d_directions, cameras));
+  }
   report.optimizer_seconds = Since(optimizer_start);
   report.rays = n;
   report.samples = frame.stats.samples;
@@ -198,8 +159,8 @@ absl::StatusOr<StepReport> Trainer::State::Step(Stream& stream) {
 Trainer::Trainer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Trainer::~Trainer() = default;
 
-absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Make(Stream& stream, const TrainingSpec& spec,
-                                                       std::shared_ptr<const io::PhotoSet> photos) {
+absl::StatusOr<std::unique_ptr<Trainer::State>> Trainer::State::Make(const TrainingSpec& spec,
+                                                                     std::shared_ptr<const io::PhotoSet> photos) {
   DVREN_RETURN_IF_ERROR(ValidateTrainingSpec(spec));
   auto state = std::make_unique<State>();
   state->spec = spec;
@@ -210,6 +171,14 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Make(Stream& stream, const Tra
   DVREN_ASSIGN_OR_RETURN(RaySource source, RaySource::Make(std::move(photos), spec.rays, spec.seed));
   state->source = std::make_unique<RaySource>(std::move(source));
   for (const io::Photo& photo : state->photos->photos) state->cameras.push_back(photo.camera);
+  DVREN_ASSIGN_OR_RETURN(CameraRefinement refinement, CameraRefinement::Make(spec.cameras, state->cameras.size()));
+  state->refinement = std::make_unique<CameraRefinement>(std::move(refinement));
+  return state;
+}
+
+absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Make(Stream& stream, const TrainingSpec& spec,
+                                                       std::shared_ptr<const io::PhotoSet> photos) {
+  DVREN_ASSIGN_OR_RETURN(std::unique_ptr<State> state, State::Make(spec, std::move(photos)));
   DVREN_RETURN_IF_ERROR(state->Begin(stream));
   return std::unique_ptr<Trainer>(new Trainer(std::move(state)));
 }

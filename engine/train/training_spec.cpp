@@ -149,8 +149,8 @@ absl::Status CheckOccupancy(const OccupancySpec& occupancy) {
   }
   DVREN_RETURN_IF_ERROR(CheckStep("occupancy.from_step", occupancy.from_step));
   DVREN_RETURN_IF_ERROR(CheckBelowOne("occupancy.alpha_threshold", occupancy.alpha_threshold));
-  if (occupancy.seen_window < 1 || occupancy.seen_window > 250) {
-    return InvalidField("occupancy.seen_window", occupancy.seen_window, "must be 1 to 250");
+  if (occupancy.seen_window < 1 || occupancy.seen_window > 120) {
+    return InvalidField("occupancy.seen_window", occupancy.seen_window, "must be 1 to 120");
   }
   return CheckBelowOne("occupancy.weight_threshold", occupancy.weight_threshold);
 }

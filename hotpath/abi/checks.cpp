@@ -4,6 +4,7 @@
 
 #include "abi/affine.h"
 #include "abi/error.h"
+#include "abi/field_build.h"
 #include "abi/single.h"
 
 namespace hp {
@@ -117,6 +118,7 @@ hp_status CheckInstances(const hp_stream& stream, const hp_instance* instances, 
   HP_REQUIRE(std::isfinite(in.sigma_scale) && in.sigma_scale >= 0,
              "instances[0].sigma_scale = %g: must be finite and >= 0", in.sigma_scale);
   job->field = in.field->args;
+  if (!plan.args.note_seen) ForgetSeen(&job->field);
   const hp_affine grid_to_world =
       Compose(in.object_to_world, Compose(in.field->info.local_to_world, in.field->grid_to_local));
   hp_affine world_to_grid;

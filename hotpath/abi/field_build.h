@@ -23,6 +23,9 @@ using FieldPtr = std::unique_ptr<hp_field, void (*)(hp_field*)>;
 // Copies host bytes to device memory that the field owns from then on.
 hp_status Upload(hp_field* field, int slot, const void* host, size_t bytes, void** device);
 
+// For kernels that are not to note what they see of a masked grid.
+void ForgetSeen(FieldArgs* args);
+
 hp_status BuildDenseGrid(hp_stream* stream, const hp_grid_desc& desc, hp_field** out);
 hp_status BuildNanoVdb(hp_stream* stream, const hp_nanovdb_desc& desc, hp_field** out);
 

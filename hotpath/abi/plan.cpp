@@ -128,6 +128,7 @@ hp_status hp_plan_create(hp_ctx* ctx, const hp_plan_desc* desc, hp_plan** out) {
     a.seed = desc->seed;
     a.early_stop = desc->early_stop;
     a.skip_empty = desc->skip_empty != 0;
+    a.note_seen = desc->note_seen != 0;
     plan->precision = desc->precision;
     plan->tile = desc->tile ? desc->tile : kDefaultTile;
     *out = plan.release();

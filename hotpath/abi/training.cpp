@@ -134,6 +134,11 @@ double RawOf(int activation, double density) {
 }
 
 }  // namespace
+
+void ForgetSeen(FieldArgs* args) {
+  if (args->type == kField_dense_grid_masked) reinterpret_cast<DenseGridMaskedView*>(args->view)->seen = nullptr;
+}
+
 }  // namespace hp
 
 using namespace hp;
@@ -183,15 +188,19 @@ hp_status hp_field_set_mask(hp_stream* stream, hp_field* field, const hp_mask_de
                "mask.seen_weight = %g: must be finite and >= 0", mask->seen_weight);
     const auto bricks = static_cast<size_t>(Bricks(grid));
     std::vector<uint8_t> ages(bricks * 512, 0);
-    std::vector<int32_t> cells(bricks * 16, 0), any(bricks, 0);
+    std::vector<int32_t> cells(bricks * 16, 0), seen(bricks * 16, 0), any(bricks, 0);
     const auto* from = static_cast<const uint8_t*>(mask->cells.data);
     for (int64_t z = 0; z < grid.nz; ++z) {
       for (int64_t y = 0; y < grid.ny; ++y) {
         for (int64_t x = 0; x < grid.nx; ++x, ++from) {
           if (*from == 0) continue;
           const int64_t at = AgeIndex(grid, x, y, z);
-          ages[static_cast<size_t>(at)] = *from;
-          cells[static_cast<size_t>(at >> 5)] |= static_cast<int32_t>(uint32_t{1} << (at & 31));
+          HP_REQUIRE((*from & 127) != 0, "mask.cells[%lld, %lld, %lld] = %d: seen, and not there",
+                     static_cast<long long>(z), static_cast<long long>(y), static_cast<long long>(x), *from);
+          const auto bit = static_cast<int32_t>(uint32_t{1} << (at & 31));
+          ages[static_cast<size_t>(at)] = *from & 127;
+          cells[static_cast<size_t>(at >> 5)] |= bit;
+          if (*from & 128) seen[static_cast<size_t>(at >> 5)] |= bit;
           any[static_cast<size_t>(at >> 9)] = 1;
         }
       }
@@ -199,8 +208,7 @@ hp_status hp_field_set_mask(hp_stream* stream, hp_field* field, const hp_mask_de
     HP_RETURN_IF_ERROR(Replace(field, kBits, cells.data(), cells.size() * 4));
     HP_RETURN_IF_ERROR(Replace(field, kAny, any.data(), any.size() * 4));
     HP_RETURN_IF_ERROR(Replace(field, kAges, ages.data(), ages.size()));
-    std::fill(cells.begin(), cells.end(), 0);
-    HP_RETURN_IF_ERROR(Replace(field, kSeen, cells.data(), cells.size() * 4));
+    HP_RETURN_IF_ERROR(Replace(field, kSeen, seen.data(), seen.size() * 4));
     HP_RETURN_IF_ERROR(stream->ctx->backend->Synchronize(field->stream->handle));
     DenseGridMaskedView view = {};
     view.grid = grid;
@@ -223,14 +231,21 @@ hp_status hp_field_read_mask(hp_stream* stream, const hp_field* field, const hp_
     const DenseGridView& grid = GridOf(*field);
     HP_RETURN_IF_ERROR(CheckCells(grid, *cells));
     std::vector<uint8_t> ages(static_cast<size_t>(Bricks(grid)) * 512);
+    std::vector<uint32_t> seen(static_cast<size_t>(Bricks(grid)) * 16);
     Backend& backend = *stream->ctx->backend;
     HP_RETURN_IF_ERROR(
         backend.Copy(stream->handle, ages.data(), field->memory[kAges], ages.size(), HP_COPY_DEVICE_TO_HOST));
+    HP_RETURN_IF_ERROR(
+        backend.Copy(stream->handle, seen.data(), field->memory[kSeen], seen.size() * 4, HP_COPY_DEVICE_TO_HOST));
     HP_RETURN_IF_ERROR(backend.Synchronize(stream->handle));
     auto* to = static_cast<uint8_t*>(cells->data);
     for (int64_t z = 0; z < grid.nz; ++z) {
       for (int64_t y = 0; y < grid.ny; ++y) {
-        for (int64_t x = 0; x < grid.nx; ++x) *to++ = ages[static_cast<size_t>(AgeIndex(grid, x, y, z))];
+        for (int64_t x = 0; x < grid.nx; ++x) {
+          const int64_t at = AgeIndex(grid, x, y, z);
+          const uint32_t now = seen[static_cast<size_t>(at >> 5)] >> (at & 31) & 1;
+          *to++ = static_cast<uint8_t>(ages[static_cast<size_t>(at)] | now << 7);
+        }
       }
     }
     return HP_STATUS_OK;
@@ -247,8 +262,8 @@ hp_status hp_field_refine_mask(hp_stream* stream, hp_field* field, const hp_mask
     HP_REQUIRE(view.seen, "field: its mask does not note what is seen (mask.seen_weight = 0)");
     HP_REQUIRE(std::isfinite(refinement->density) && refinement->density >= 0,
                "refinement.density = %g: must be finite and >= 0", refinement->density);
-    HP_REQUIRE(refinement->seen_window >= 1 && refinement->seen_window <= 250,
-               "refinement.seen_window = %d: must be 1 to 250", refinement->seen_window);
+    HP_REQUIRE(refinement->seen_window >= 1 && refinement->seen_window <= 120,
+               "refinement.seen_window = %d: must be 1 to 120", refinement->seen_window);
     int64_t count = 0;
     HP_RETURN_IF_ERROR(stream->ctx->backend->RefineMask(
         stream->handle, view, static_cast<uint8_t*>(field->memory[kAges]),

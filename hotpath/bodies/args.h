@@ -35,6 +35,7 @@ struct PlanArgs {
   double early_stop = 0;
   double background[3] = {0, 0, 0};
   int32_t skip_empty = 1;
+  int32_t note_seen = 0;
 };
 
 // A field as bodies see it: which field type (index in the table of fields), its storage, its geometry and its own

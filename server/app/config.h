@@ -34,6 +34,15 @@ struct TapesConfig {
   friend bool operator==(const TapesConfig&, const TapesConfig&) = default;
 };
 
+// Training sessions.
+struct TrainingConfig {
+  int max_sessions = 16;                                    // of all tenants
+  std::uint64_t max_bytes = std::uint64_t{16} << 30;        // photographs, field and optimizer of all sessions
+  std::uint64_t max_tenant_bytes = std::uint64_t{8} << 30;  // of one tenant's
+  int session_idle_s = 3600;  // one that nobody uses for so long is saved as a checkpoint and closed
+  friend bool operator==(const TrainingConfig&, const TrainingConfig&) = default;
+};
+
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarn, kError };
 
 struct LogConfig {
@@ -74,9 +83,10 @@ struct Config {
   std::string data_dir;                      // "" = $XDG_DATA_HOME/dvrend (see ResolveDefaults)
   std::vector<std::string> devices{"auto"};  // auto (all GPUs, or the CPU where there is none), cpu, cuda:N
   int threads = 0;                           // CPU workers; 0 = one per hardware thread
-  std::vector<std::string> roots;            // absolute folders below which files may be imported on the server
+  std::vector<std::string> roots;  // absolute folders below which files and datasets may be read on the server
   LimitsConfig limits;
   TapesConfig tapes;
+  TrainingConfig training;
   LogConfig log;
   int drain_grace_s = 30;  // how long admitted work may go on after SIGTERM
   bool reflection = true;

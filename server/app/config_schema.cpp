@@ -95,6 +95,12 @@ void DescribeConfig(Config& config, ConfigVisitor& v) {
     v.Int("lease_s", &config.tapes.lease_s, 1, 86400);
     v.Int("max_lease_s", &config.tapes.max_lease_s, 1, 86400);
   });
+  v.Section("training", [&] {
+    v.Int("max_sessions", &config.training.max_sessions, 1, 100'000);
+    v.Bytes("max_bytes", &config.training.max_bytes, 1, kPiB);
+    v.Bytes("max_tenant_bytes", &config.training.max_tenant_bytes, 1, kPiB);
+    v.Int("session_idle_s", &config.training.session_idle_s, 1, 7 * 86400);
+  });
   v.Section("log", [&] {
     v.Level("level", &config.log.level);
     v.Text("file", &config.log.file, CheckAny);

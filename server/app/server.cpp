@@ -32,13 +32,16 @@
 #include "server/metrics/metrics.h"
 #include "server/metrics/metrics_endpoint.h"
 #include "server/middleware/tenant_resolver.h"
+#include "server/registries/checkpoint_store.h"
 #include "server/registries/field_registry.h"
 #include "server/registries/gradient_registry.h"
+#include "server/registries/session_registry.h"
 #include "server/registries/tape_registry.h"
 #include "server/registries/upload_store.h"
 #include "server/services/admin_service.h"
 #include "server/services/field_service.h"
 #include "server/services/render_service.h"
+#include "server/services/training_service.h"
 
 namespace dvren::server {
 namespace {
@@ -107,11 +110,14 @@ struct Server::Impl {
   std::unique_ptr<FieldRegistry> fields;
   std::unique_ptr<TapeRegistry> tapes;
   std::unique_ptr<GradientRegistry> gradients;
+  std::unique_ptr<SessionRegistry> sessions;
   std::unique_ptr<UploadStore> uploads;
+  std::optional<CheckpointStore> checkpoints;
   std::unique_ptr<Scheduler> scheduler;
   std::unique_ptr<ServiceContext> context;
   std::unique_ptr<FieldService> field_service;
   std::unique_ptr<RenderService> render_service;
+  std::unique_ptr<TrainingService> training_service;
   std::unique_ptr<AdminService> admin_service;
   std::unique_ptr<MetricsEndpoint> endpoint;
   std::unique_ptr<grpc::Server> grpc_server;
@@ -141,10 +147,17 @@ absl::Status Server::Impl::OpenStores() {
   tape_options.max_lease = std::chrono::seconds(config.tapes.max_lease_s);
   tapes = std::make_unique<TapeRegistry>(std::move(tape_options));
   gradients = std::make_unique<GradientRegistry>(config.limits.gradient_bytes);
+  SessionRegistryOptions session_options;
+  session_options.max_sessions = config.training.max_sessions;
+  session_options.max_bytes = config.training.max_bytes;
+  session_options.max_tenant_bytes = config.training.max_tenant_bytes;
+  session_options.idle = std::chrono::seconds(config.training.session_idle_s);
+  sessions = std::make_unique<SessionRegistry>(std::move(session_options));
   UploadStoreOptions upload_options;
   upload_options.data_dir = config.data_dir;
   upload_options.max_upload_bytes = config.limits.max_upload_bytes;
   DVREN_ASSIGN_OR_RETURN(uploads, UploadStore::Open(upload_options));
+  DVREN_ASSIGN_OR_RETURN(checkpoints, CheckpointStore::Open(config.data_dir));
   Scheduler::Options scheduler_options;
   scheduler_options.max_queued = config.limits.max_queued;
   scheduler_options.observer = ObserveInto(metrics);
@@ -184,11 +197,12 @@ absl::Status Server::Impl::OpenMetrics(bool optional) {
 }
 
 absl::Status Server::Impl::Listen() {
-  context =
-      std::make_unique<ServiceContext>(ServiceContext{config, *scheduler, *fields, *tapes, *gradients, devices, metrics,
-                                                      tenants, logger, std::chrono::system_clock::now()});
+  context = std::make_unique<ServiceContext>(ServiceContext{config, *scheduler, *fields, *tapes, *gradients, *sessions,
+                                                            devices, metrics, tenants, logger,
+                                                            std::chrono::system_clock::now()});
   field_service = std::make_unique<FieldService>(*context, *uploads);
   render_service = std::make_unique<RenderService>(*context);
+  training_service = std::make_unique<TrainingService>(*context, *checkpoints);
   admin_service = std::make_unique<AdminService>(*context);
 
   std::shared_ptr<grpc::ServerCredentials> tcp_credentials = grpc::InsecureServerCredentials();
@@ -208,6 +222,7 @@ absl::Status Server::Impl::Listen() {
   builder.SetMaxReceiveMessageSize(static_cast<int>(config.limits.max_message_bytes + kMessageHeadroomBytes));
   builder.RegisterService(field_service.get());
   builder.RegisterService(render_service.get());
+  builder.RegisterService(training_service.get());
   builder.RegisterService(admin_service.get());
 
   std::vector<ListenAddress> wanted;
@@ -244,7 +259,8 @@ void Server::Impl::SetServing(bool serving) {
   grpc::HealthCheckServiceInterface* const health = grpc_server->GetHealthCheckService();
   if (health == nullptr) return;
   health->SetServingStatus(serving);  // "" and all that are known by now
-  for (const char* name : {"dvren.v1.FieldService", "dvren.v1.RenderService", "dvren.v1.AdminService"}) {
+  for (const char* name :
+       {"dvren.v1.FieldService", "dvren.v1.RenderService", "dvren.v1.TrainingService", "dvren.v1.AdminService"}) {
     health->SetServingStatus(name, serving);
   }
 }
@@ -288,6 +304,7 @@ const std::vector<std::string>& Server::addresses() const {
 void Server::Drain() {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(impl_->config.drain_grace_s);
   impl_->SetServing(false);
+  impl_->training_service->BeginDrain();
   impl_->scheduler->Drain(std::chrono::seconds(impl_->config.drain_grace_s));
   // Uploads, downloads and answers on their way do not pass the scheduler.
   while (impl_->metrics.inflight_requests() > 0 && std::chrono::steady_clock::now() < end) {

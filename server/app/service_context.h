@@ -16,6 +16,7 @@ class GradientRegistry;
 class Logger;
 class Metrics;
 class Scheduler;
+class SessionRegistry;
 class TapeRegistry;
 class TenantResolver;
 
@@ -25,6 +26,7 @@ struct ServiceContext {
   FieldRegistry& fields;
   TapeRegistry& tapes;
   GradientRegistry& gradients;
+  SessionRegistry& sessions;
   std::vector<std::shared_ptr<Device>> devices;  // at least one
   Metrics& metrics;
   TenantResolver& tenants;

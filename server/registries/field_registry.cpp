@@ -245,6 +245,21 @@ absl::StatusOr<std::optional<v1::Field>> FieldRegistry::CheckUpdate(const FieldU
 }
 
 absl::StatusOr<v1::Field> FieldRegistry::Update(const FieldUpdate& update, io::Blob values) {
+  return UpdateWith(update, [&](const v1::Field& old) -> absl::StatusOr<io::Volume> {
+    if (values.size() != old.payload_bytes()) {
+      return InvalidField("payload", absl::StrCat(values.size(), " bytes"),
+                          absl::StrCat("must hold ", old.payload_bytes(), ", as shape and dtype of the field say"));
+    }
+    return VolumeFrom(old, std::move(values));
+  });
+}
+
+absl::StatusOr<v1::Field> FieldRegistry::Replace(const FieldUpdate& update, io::DenseVolume volume) {
+  return UpdateWith(update, [&](const v1::Field&) -> absl::StatusOr<io::Volume> { return std::move(volume); });
+}
+
+absl::StatusOr<v1::Field> FieldRegistry::UpdateWith(
+    const FieldUpdate& update, const std::function<absl::StatusOr<io::Volume>(const v1::Field& old)>& make) {
   DVREN_RETURN_IF_ERROR(ValidateRequestId(update.request_id));
   v1::Field old;
   StoredField next;
@@ -265,11 +280,7 @@ absl::StatusOr<v1::Field> FieldRegistry::Update(const FieldUpdate& update, io::B
   description = old;
   description.set_version(old.version() + 1);
   const auto replace = [&]() -> absl::Status {
-    if (values.size() != old.payload_bytes()) {
-      return InvalidField("payload", absl::StrCat(values.size(), " bytes"),
-                          absl::StrCat("must hold ", old.payload_bytes(), ", as shape and dtype of the field say"));
-    }
-    DVREN_ASSIGN_OR_RETURN(const io::Volume volume, VolumeFrom(old, std::move(values)));
+    DVREN_ASSIGN_OR_RETURN(const io::Volume volume, make(old));
     DVREN_RETURN_IF_ERROR(CheckAndDescribe(volume, &description));
     const io::Blob& payload = PayloadOf(volume);
     const auto may_publish = [&] {

@@ -68,6 +68,8 @@ class FieldRegistry {
   // ABORTED when expected_version is not current or another update is under way, FAILED_PRECONDITION for a field that
   // is no dense grid.
   [[nodiscard]] absl::StatusOr<v1::Field> Update(const FieldUpdate& update, io::Blob values);
+  // The same with a volume of whatever shape, box and activation: the field is that volume from then on.
+  [[nodiscard]] absl::StatusOr<v1::Field> Replace(const FieldUpdate& update, io::DenseVolume volume);
   // By "fields/{id}" or display name. Another tenant's field is NOT_FOUND.
   [[nodiscard]] absl::StatusOr<v1::Field> Get(const std::string& tenant, const std::string& name) const;
   [[nodiscard]] std::vector<v1::Field> List(const std::string& tenant) const;
@@ -84,6 +86,10 @@ class FieldRegistry {
   [[nodiscard]] const FieldStore& store() const;
 
  private:
+  // `make`: the new volume, given the old description.
+  [[nodiscard]] absl::StatusOr<v1::Field> UpdateWith(
+      const FieldUpdate& update, const std::function<absl::StatusOr<io::Volume>(const v1::Field& old)>& make);
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -1,4 +1,5 @@
-// Which files of the daemon's machine a caller may name: those below an allow-listed root, symbolic links resolved.
+// Which files and folders of the daemon's machine a caller may name: those below an allow-listed root, symbolic links
+// resolved.
 #pragma once
 
 #include <string>
@@ -12,5 +13,8 @@ namespace dvren::server {
 // NOT_FOUND inside, INVALID_ARGUMENT for a relative path or for anything but a regular file.
 [[nodiscard]] absl::StatusOr<std::string> ResolveAllowedPath(const std::string& path,
                                                              const std::vector<std::string>& roots);
+// The same for a folder, which may be a root itself. `field` is what errors name.
+[[nodiscard]] absl::StatusOr<std::string> ResolveAllowedFolder(const std::string& field, const std::string& path,
+                                                               const std::vector<std::string>& roots);
 
 }  // namespace dvren::server

@@ -77,11 +77,11 @@ class ParkingStream : public grpc::ServerWriteReactor<Response>,
     return stream.get();
   }
 
-  [[nodiscard]] absl::Status Submit(const std::string& device) {
+  [[nodiscard]] absl::Status Submit(const std::string& device, WorkClass work_class = WorkClass::kInteractive) {
     WorkOptions options;
     options.label = method_;
     options.tenant = *scope_.tenant();
-    options.work_class = WorkClass::kInteractive;
+    options.work_class = work_class;
     options.deadline = scope_.deadline();
     options.device = device;
     DVREN_ASSIGN_OR_RETURN(const WorkId work, context_.scheduler.Submit(this->shared_from_this(), std::move(options)));
@@ -107,6 +107,16 @@ class ParkingStream : public grpc::ServerWriteReactor<Response>,
     MutexLock lock(mutex_);
     parked_ = outbound_.size() >= kMaxOutbound && !broken_;
     return parked_;
+  }
+
+  // Runs parked work again, whatever it waits for; from any thread.
+  void Unpark() {
+    std::optional<WorkId> work;
+    {
+      MutexLock lock(mutex_);
+      work = work_;
+    }
+    if (work) context_.scheduler.Unpark(*work);
   }
 
   // The last word of the work: sent when what waits has gone out, or at once after an error.

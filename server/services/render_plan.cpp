@@ -8,6 +8,7 @@
 #include "server/codec/geometry_codec.h"
 #include "server/codec/sampling_codec.h"
 #include "server/codec/tensor_codec.h"
+#include "server/services/session_lease.h"
 
 namespace dvren::server {
 namespace {
@@ -52,9 +53,18 @@ absl::StatusOr<RenderSpec> DecodeRenderRequest(const v1::RenderRequest& request,
 }
 
 absl::StatusOr<SceneLease> AcquireScene(FieldRegistry& fields, Stream& stream, const std::string& tenant,
-                                        const SceneSpec& spec) {
+                                        const SceneSpec& spec, SessionRegistry* sessions) {
   SceneLease lease;
   for (const InstanceSpec& instance : spec.instances) {
+    if (sessions != nullptr && IsSessionName(instance.field)) {
+      DVREN_ASSIGN_OR_RETURN(SessionLease session,
+                             AcquireSession(*sessions, stream, tenant, instance.field, instance.field_version));
+      lease.scene.instances.push_back(instance.instance);
+      lease.scene.instances.back().field = std::move(session.field);
+      lease.field = std::move(session.key);
+      lease.hold = std::move(session.hold);
+      continue;
+    }
     DVREN_ASSIGN_OR_RETURN(FieldLease field, fields.Acquire(stream, tenant, instance.field, instance.field_version));
     lease.scene.instances.push_back(instance.instance);
     lease.scene.instances.back().field = std::move(field.field);
@@ -64,9 +74,10 @@ absl::StatusOr<SceneLease> AcquireScene(FieldRegistry& fields, Stream& stream, c
 }
 
 absl::StatusOr<RenderPlan> RenderPlan::Make(FieldRegistry& fields, Stream& stream, const std::string& tenant,
-                                            const RenderSpec& spec, std::uint64_t max_message_bytes) {
+                                            const RenderSpec& spec, std::uint64_t max_message_bytes,
+                                            SessionRegistry* sessions) {
   RenderPlan plan;
-  DVREN_ASSIGN_OR_RETURN(plan.lease_, AcquireScene(fields, stream, tenant, spec.scene));
+  DVREN_ASSIGN_OR_RETURN(plan.lease_, AcquireScene(fields, stream, tenant, spec.scene, sessions));
   plan.spec_ = spec.plan;
   DVREN_RETURN_IF_ERROR(ValidateScene(plan.lease_.scene));
   if (!plan.spec_.camera) plan.spec_.camera = DefaultCamera(SceneWorldBox(plan.lease_.scene));

@@ -16,6 +16,8 @@
 
 namespace dvren::server {
 
+class SessionRegistry;
+
 // What a request says, checked as far as that goes without its field.
 struct RenderSpec {
   SceneSpec scene;
@@ -28,17 +30,21 @@ struct RenderSpec {
 
 // The fields of a scene, leased for one render.
 struct SceneLease {
+  std::shared_ptr<const void> hold;  // of a training session, which waits meanwhile; first, to be let go last
   Scene scene;
   FieldKey field;  // of the one instance there is
 };
+// With `sessions`, "sessions/{id}" names the field that the session trains, as it is; its version is the session's
+// step.
 [[nodiscard]] absl::StatusOr<SceneLease> AcquireScene(FieldRegistry& fields, Stream& stream, const std::string& tenant,
-                                                      const SceneSpec& spec);
+                                                      const SceneSpec& spec, SessionRegistry* sessions = nullptr);
 
 class RenderPlan {
  public:
   // On a device worker. `max_message_bytes` bounds what a tile may take.
   [[nodiscard]] static absl::StatusOr<RenderPlan> Make(FieldRegistry& fields, Stream& stream, const std::string& tenant,
-                                                       const RenderSpec& spec, std::uint64_t max_message_bytes);
+                                                       const RenderSpec& spec, std::uint64_t max_message_bytes,
+                                                       SessionRegistry* sessions = nullptr);
 
   [[nodiscard]] std::int64_t tiles() const { return columns_ * rows_; }
   [[nodiscard]] const PlanSpec& spec() const { return spec_; }

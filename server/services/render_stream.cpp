@@ -4,6 +4,8 @@
 
 #include "server/codec/tensor_codec.h"
 #include "server/metrics/metrics.h"
+#include "server/registries/session_registry.h"
+#include "server/services/session_lease.h"
 
 namespace dvren::server {
 namespace {
@@ -25,26 +27,40 @@ RenderStream* RenderStream::Start(ServiceContext& context, grpc::CallbackServerC
 
 absl::Status RenderStream::Submit(const v1::RenderRequest& request) {
   DVREN_ASSIGN_OR_RETURN(spec_, DecodeRenderRequest(request, context_.config.limits.max_image_edge));
-  return ParkingStream::Submit(request.device());
+  std::string device = request.device();
+  for (const InstanceSpec& instance : spec_.scene.instances) {
+    if (!IsSessionName(instance.field)) continue;
+    // Where its field is; another device would have to copy it.
+    DVREN_ASSIGN_OR_RETURN(const auto session, context_.sessions.Find(*scope_.tenant(), instance.field));
+    if (device.empty()) device = session->device();
+  }
+  return ParkingStream::Submit(device);
 }
 
 SliceResult RenderStream::RunSlice(Stream& stream) {
   if (ShouldPark()) return SliceResult::kParked;
   const absl::Status status = plan_ ? RenderNext(stream) : Begin(stream);
   if (!status.ok()) {
+    plan_.reset();  // a session that waits for this render can train again
     End(status);
     return SliceResult::kDone;
   }
   if (next_tile_ < plan_->tiles()) return SliceResult::kMore;
   PushSummary();
+  plan_.reset();
   End(absl::OkStatus());
   return SliceResult::kDone;
+}
+
+void RenderStream::Abort(const absl::Status& why) {
+  plan_.reset();
+  End(why);
 }
 
 absl::Status RenderStream::Begin(Stream& stream) {
   first_slice_ = Clock::now();
   DVREN_ASSIGN_OR_RETURN(plan_, RenderPlan::Make(context_.fields, stream, *scope_.tenant(), spec_,
-                                                 context_.config.limits.max_message_bytes));
+                                                 context_.config.limits.max_message_bytes, &context_.sessions));
   auto message = std::make_unique<v1::RenderResponse>();
   plan_->EncodeHeader(message->mutable_header());
   message->mutable_header()->set_request_id(scope_.request_id());

@@ -17,6 +17,7 @@ class RenderStream final : public ParkingStream<v1::RenderResponse> {
                              const v1::RenderRequest& request);
 
   SliceResult RunSlice(Stream& stream) override;
+  void Abort(const absl::Status& why) override;
 
  private:
   RenderStream(ServiceContext& context, grpc::CallbackServerContext* call);

@@ -160,6 +160,7 @@ def section(path, heading):
         ("## dvrend", [["dvrend"]]),
         ("### The daemon", [["dvrenctl", c] for c in ("info", "devices", "health", "completion")]),
         ("### Fields", [["dvrenctl", "field", c] for c in ("import", "upload", "create", "download", "list", "get", "delete")]),
+        ("### Datasets", [["dvrenctl", "dataset", "inspect"]]),
         ("### Render", [["dvrenctl", "render"]]),
     ],
 )

@@ -31,6 +31,7 @@ DaemonStubs::DaemonStubs(const std::string& address)
     : channel(grpc::CreateChannel(address, grpc::InsecureChannelCredentials())),
       fields(v1::FieldService::NewStub(channel)),
       render(v1::RenderService::NewStub(channel)),
+      training(v1::TrainingService::NewStub(channel)),
       admin(v1::AdminService::NewStub(channel)) {}
 
 TestDaemon::TestDaemon(const std::function<void(server::Config&)>& change)

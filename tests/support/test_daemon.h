@@ -14,6 +14,7 @@
 #include "dvren/v1/admin_service.grpc.pb.h"
 #include "dvren/v1/field_service.grpc.pb.h"
 #include "dvren/v1/render_service.grpc.pb.h"
+#include "dvren/v1/training_service.grpc.pb.h"
 #include "server/app/config.h"
 #include "server/app/server.h"
 #include "support/temp_folder.h"
@@ -26,6 +27,7 @@ struct DaemonStubs {
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<v1::FieldService::Stub> fields;
   std::unique_ptr<v1::RenderService::Stub> render;
+  std::unique_ptr<v1::TrainingService::Stub> training;
   std::unique_ptr<v1::AdminService::Stub> admin;
 };
 
@@ -37,6 +39,8 @@ class TestDaemon {
   DaemonStubs& operator*() { return *stubs_; }
   DaemonStubs* operator->() { return stubs_.get(); }
   [[nodiscard]] const TempFolder& folder() const { return folder_; }
+  // As SIGTERM does; nothing can be asked of it afterwards.
+  void Drain() { server_->Drain(); }
   [[nodiscard]] const std::string& address() const { return server_->addresses().front(); }
   // Work admitted and not finished, over all devices.
   [[nodiscard]] int queue_depth();

@@ -51,7 +51,7 @@ int64_t RefineMask(ThreadPool& pool, const DenseGridView& grid, const MaskArrays
       for (int i = 0; i < kCells; ++i) {
         if (ages[i] == 0) continue;
         const int word = (i >> 6) * 2 + (i >> 5 & 1), bit = i & 31;
-        ages[i] = seen[word] >> bit & 1 ? 1 : static_cast<uint8_t>(std::min(ages[i] + 1, 255));
+        ages[i] = seen[word] >> bit & 1 ? 1 : static_cast<uint8_t>(std::min(ages[i] + 1, 127));
       }
     }
     std::memset(seen, 0, 16 * sizeof *seen);

@@ -290,6 +290,7 @@ typedef struct hp_plan_desc {
   double background[3];
   hp_precision precision; /* of arithmetic, rays and images */
   int32_t skip_empty;     /* 1: skip space whose interpolation support is exactly 0. Changes no bits. */
+  int32_t note_seen;      /* 1: f32 forwards over a masked grid note what rays see (hp_mask_desc) */
   int32_t tile;           /* pixels along the edge of a scheduling tile; 0 = default. Changes no bits. */
 } hp_plan_desc;
 
@@ -516,9 +517,11 @@ HP_API hp_status hp_field_read_values(hp_stream* stream, const hp_field* field, 
  * density is 0 and its values get no gradient. Marches pass such cells (skip_empty) without a change of bits. */
 typedef struct hp_mask_desc {
   uint32_t struct_size;
-  hp_tensor
-      cells; /* host memory, contiguous u8 (nz, ny, nx): 0 = not there; 1 + n = there, last seen n refinements ago */
-  double seen_weight; /* > 0: f32 forwards note the cells in which a ray has a weight of at least this */
+  /* Host memory, contiguous u8 (nz, ny, nx): 0 = not there; 1 + n = there, last seen n refinements ago (n < 127); plus
+   * 128 when it has been seen since the last refinement. */
+  hp_tensor cells;
+  double
+      seen_weight; /* > 0: forwards whose plan says note_seen note the cells in which a ray has at least this weight */
 } hp_mask_desc;
 HP_API hp_status hp_field_set_mask(hp_stream* stream, hp_field* field, const hp_mask_desc* mask);
 /* The mask as it is, to host memory. INVALID_ARGUMENT without one. */
@@ -529,7 +532,7 @@ HP_API hp_status hp_field_read_mask(hp_stream* stream, const hp_field* field, co
 typedef struct hp_mask_refinement {
   uint32_t struct_size;
   double density;      /* >= 0 */
-  int32_t seen_window; /* 1 ... 250 */
+  int32_t seen_window; /* 1 ... 120 */
 } hp_mask_refinement;
 /* there: how many cells there are afterwards; may be NULL. */
 HP_API hp_status hp_field_refine_mask(hp_stream* stream, hp_field* field, const hp_mask_refinement* refinement,

@@ -9,7 +9,7 @@ import grpc
 import lifecycle
 import pytest
 
-SERVICES = ("dvren.v1.FieldService", "dvren.v1.RenderService", "dvren.v1.AdminService")
+SERVICES = ("dvren.v1.FieldService", "dvren.v1.RenderService", "dvren.v1.TrainingService", "dvren.v1.AdminService")
 
 
 def test_health_is_per_service(tmp_path):

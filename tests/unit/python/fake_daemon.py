@@ -9,6 +9,7 @@ import hashlib
 import threading
 from concurrent import futures
 
+import fake_training
 import grpc
 import numpy as np
 
@@ -18,6 +19,7 @@ from dvren._proto.dvren.v1 import common_pb2 as common
 from dvren._proto.dvren.v1 import field_service_pb2 as fields
 from dvren._proto.dvren.v1 import render_service_pb2 as renders
 from dvren._proto.dvren.v1 import scene_pb2 as scene
+from dvren._proto.dvren.v1 import training_service_pb2 as training
 
 AOV_CHANNELS = {scene.AOV_RGB: 3}
 TILE = 16
@@ -29,7 +31,7 @@ class Abort(Exception):
         self.code, self.message = code, message
 
 
-class FakeDaemon:
+class FakeDaemon(fake_training.FakeTraining):
     """`address` is where it listens. What was asked of it last stands in `last`, by method."""
 
     def __init__(self, address="127.0.0.1:0", token=None):
@@ -52,6 +54,10 @@ class FakeDaemon:
         self.released = []
         self.gradients = {}  # field name → f64 values
         self.update_ids = {}
+        self.sessions = {}  # of training, by name
+        self.lose_step = False
+        self.cut_training = False
+        self.abort = Abort
         self.lose_update = 0
         self.adjoint_tiles = []  # of the last Backward
         self.cancelled = threading.Event()
@@ -528,8 +534,14 @@ _REQUESTS = {
     "ReleaseTape": renders.ReleaseTapeRequest,
     "Render": renders.RenderRequest,
     "RenderRays": renders.RenderRaysRequest,
+    **fake_training.REQUESTS,
 }
-_SERVICE_OF_FILE = {admin: "AdminService", fields: "FieldService", renders: "RenderService"}
+_SERVICE_OF_FILE = {
+    admin: "AdminService",
+    fields: "FieldService",
+    renders: "RenderService",
+    training: "TrainingService",
+}
 
 
 class _Handlers(grpc.GenericRpcHandler):
@@ -552,7 +564,7 @@ class _Handlers(grpc.GenericRpcHandler):
         }
         if name in ("Backward", "StreamRays"):
             return grpc.stream_stream_rpc_method_handler(self._stream(name), **codec)
-        if name in ("Render", "Forward", "DownloadField"):
+        if name in ("Render", "Forward", "DownloadField", "StreamTrain", "Evaluate"):
             return grpc.unary_stream_rpc_method_handler(self._stream(name), **codec)
         if name == "UploadField":
             return grpc.stream_unary_rpc_method_handler(self._unary(name), **codec)

@@ -40,5 +40,25 @@ TEST_CASE("Only files below a root may be named, symbolic links resolved") {
   CHECK(absl::IsInvalidArgument(ResolveAllowedPath("", {root}).status()));
 }
 
+TEST_CASE("Folders may be named below a root, and the root itself") {
+  const dvren::test::TempFolder folder;
+  const std::string root = folder / "root";
+  std::filesystem::create_directories(root + "/photos");
+  std::ofstream(root + "/file") << "x";
+  std::filesystem::create_directories(folder / "root2");
+  std::filesystem::create_symlink(folder / "root2", root + "/leads_out");
+  const auto resolve = [&](const std::string& path) { return ResolveAllowedFolder("dataset.path", path, {root}); };
+  CHECK(*resolve(root + "/photos") == std::filesystem::canonical(root + "/photos"));
+  CHECK(*resolve(root + "/photos/") == std::filesystem::canonical(root + "/photos"));
+  CHECK(*resolve(root) == std::filesystem::canonical(root));
+  for (const std::string& outside : {folder.path(), root + "/leads_out", folder / "root2", std::string("/")}) {
+    CHECK(absl::IsPermissionDenied(resolve(outside).status()));
+    CHECK(std::string(resolve(outside).status().message()).find("dataset.path = /") == 0);
+  }
+  CHECK(absl::IsNotFound(resolve(root + "/missing").status()));
+  CHECK(absl::IsInvalidArgument(resolve(root + "/file").status()));
+  CHECK(absl::IsInvalidArgument(resolve("photos").status()));
+}
+
 }  // namespace
 }  // namespace dvren::server

@@ -5,6 +5,7 @@
         image = client.render("smoke", orbit=(30, 20), width=640, height=480).rgb
 
 Gradients of renders: client.forward and client.backward; dvren.torch and dvren.jax make them part of those frameworks.
+Training on photographs: client.train_session.
 Errors are subclasses of dvren.DvrenError, one for each gRPC code.
 """
 
@@ -34,6 +35,7 @@ from .fields import DenseGrid, Field, FieldGradient, Fields, NanoVdb
 from .gradients import CameraGradient, ForwardResult, Gradients, GradientStats, RayGradient, SceneGradient, Tape
 from .ray_stream import RayResult, RayStream
 from .render import RenderResult, RenderStats
+from .training import Checkpoint, DatasetReport, EvaluatedView, Evaluation, TrainingSession, TrainReport
 
 __all__ = [
     "AbortedError",
@@ -41,12 +43,16 @@ __all__ = [
     "Camera",
     "CameraGradient",
     "CancelledError",
+    "Checkpoint",
     "Client",
     "DataLossError",
+    "DatasetReport",
     "DeadlineExceededError",
     "DenseGrid",
     "Device",
     "DvrenError",
+    "EvaluatedView",
+    "Evaluation",
     "FailedPreconditionError",
     "Field",
     "FieldGradient",
@@ -70,6 +76,8 @@ __all__ = [
     "SceneGradient",
     "ServerInfo",
     "Tape",
+    "TrainReport",
+    "TrainingSession",
     "UnauthenticatedError",
     "UnavailableError",
     "UnimplementedError",

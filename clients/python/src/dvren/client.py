@@ -19,6 +19,7 @@ from .fields import Field, Fields
 from .gradients import ForwardResult, Gradients, Tape, backward, forward, forward_rays
 from .ray_stream import RayStream, ray_stream
 from .render import CameraLike, Progress, RenderResult, TransferLike, render, render_rays
+from .training import DatasetLike, RecipeLike, TrainingSession, train_session, train_sessions
 
 DEFAULT_ENDPOINT = "127.0.0.1:50551"
 _SERVING = ("UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN")  # of grpc.health.v1
@@ -490,6 +491,34 @@ class Client:
             skip_empty=skip_empty,
             device=device,
         )
+
+    def train_session(
+        self,
+        field: str | Field | None,
+        recipe: RecipeLike,
+        dataset: DatasetLike | None = None,
+        *,
+        checkpoint: str = "",
+        device: str = "",
+    ) -> TrainingSession:
+        """A session that trains `field` on photographs of the daemon's machine.
+
+        field: the name that publish() gives it; None: the recipe's field_name. recipe: a dict with the keys of a
+        recipe file, such as {"steps": 1000, "optimizer": {"color_rate": 0.02}}, or the path of one (needs PyYAML).
+        dataset: a folder below one of the daemon's roots, or a dict such as {"path": ..., "downscale": 2}; by default
+        the recipe's. checkpoint: the name of one to go on from, with the recipe and the dataset it was made with.
+
+            with client.train_session("lego", "configs/recipes/lego_dense.yaml") as session:
+                for report in session.stream():
+                    print(report.step, report.psnr)
+                print(session.evaluate().psnr)
+                session.publish()
+        """
+        return train_session(self._connection, field, recipe, dataset, checkpoint, device)
+
+    def train_sessions(self) -> list[TrainingSession]:
+        """The caller's sessions, oldest first."""
+        return train_sessions(self._connection)
 
 
 def _values(message: Any, cls: Any) -> dict[str, Any]:

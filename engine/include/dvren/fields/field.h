@@ -21,7 +21,7 @@ struct FieldInfo {
   std::string type;      // registered name: "dense_grid", "nanovdb"
   bool batched = false;  // evaluated in batches (radiance-field networks) instead of inside the kernels
   int channels = 0;
-  int sh_degree = -1;  // -1 without spherical harmonics
+  int sh_degree = -1;                    // -1 without spherical harmonics
   std::array<std::int64_t, 3> voxels{};  // of a dense grid in x, y, z; else 0
   DType storage_dtype = DType::kF32;
   Box box;  // clip box in the field's own local space

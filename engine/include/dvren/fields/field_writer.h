@@ -57,8 +57,8 @@ class FieldWriter {
 
   // Adds the slopes of a total variation, `weights` per channel, where the gradient is not zero.
   [[nodiscard]] absl::Status Smooth(Stream& stream, GradientTensor& gradient, std::span<const double> weights) const;
-  // One optimizer step. Returns how many voxels have changed. OUT_OF_RANGE when the gradient has overflowed: nothing has
-  // changed then.
+  // One optimizer step. Returns how many voxels have changed. OUT_OF_RANGE when the gradient has overflowed: nothing
+  // has changed then.
   [[nodiscard]] absl::StatusOr<std::int64_t> Update(Stream& stream, const GradientTensor& gradient, Moments& moments,
                                                     const hp_update_desc& update);
 

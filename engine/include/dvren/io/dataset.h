@@ -17,16 +17,16 @@ struct PhotoCamera {
   enum class Model : std::uint8_t { kPinhole, kFisheye };
   Model model = Model::kPinhole;
   int width = 0, height = 0;
-  double fx = 0, fy = 0, cx = 0, cy = 0;         // pixels
-  std::array<double, 5> distortion{};            // pinhole k1, k2, p1, p2, k3 (OpenCV's order); fisheye k1 … k4
-  Affine camera_to_world;                        // rigid
+  double fx = 0, fy = 0, cx = 0, cy = 0;  // pixels
+  std::array<double, 5> distortion{};     // pinhole k1, k2, p1, p2, k3 (OpenCV's order); fisheye k1 … k4
+  Affine camera_to_world;                 // rigid
 };
 
 // One photograph. Stored values, undecoded; premultiplied when there is an alpha channel.
 struct Photo {
   std::string name;  // path below the dataset
   PhotoCamera camera;
-  int channels = 3;                   // 3 or 4
+  int channels = 3;  // 3 or 4
   // C order (height, width, channels), 0 … 65535. (Photographs of the full size hold 257 times their 8-bit values.)
   std::vector<std::uint16_t> values;
 };

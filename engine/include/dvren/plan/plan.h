@@ -32,6 +32,7 @@ struct SamplingSpec {
   std::uint64_t seed = 0;
   double early_stop = 1e-4;  // 0 = off
   bool skip_empty = true;
+  bool note_seen = false;  // f32 forwards over a masked grid note the cells that rays see (FieldWriter::RefineMask)
 };
 
 enum Aov : std::uint32_t { kAovRgb = 1, kAovOpacity = 2, kAovTransmittance = 4, kAovDepth = 8, kAovHit = 16 };

@@ -1,5 +1,5 @@
 // ByteSink and ByteSource: numbers, text and arrays as bytes, little endian on every machine, without padding or type
-// tags: what is read must be asked for in the order in which it was written. Header only.
+// tags: what is read must be asked for in the order in which it was written.
 #pragma once
 
 #include <bit>
@@ -23,13 +23,10 @@ concept ByteCoded = (std::is_arithmetic_v<T> || std::is_enum_v<T>)&&!std::is_sam
 
 namespace internal {
 
-// Copies `count` elements between memory order and little endian, either way.
+// Between memory order and little endian, either way, in place.
 template <ByteCoded T>
-void CopyLittleEndian(const void* from, void* to, std::size_t count) {
-  if (count == 0) return;
-  std::memcpy(to, from, count * sizeof(T));
+void SwapOnBigEndian(std::byte* bytes, std::size_t count) {
   if constexpr (std::endian::native == std::endian::big) {
-    auto* bytes = static_cast<std::byte*>(to);
     for (std::size_t i = 0; i < count; ++i, bytes += sizeof(T)) {
       for (std::size_t low = 0, high = sizeof(T) - 1; low < high; ++low, --high) std::swap(bytes[low], bytes[high]);
     }
@@ -71,9 +68,10 @@ class ByteSink {
   template <ByteCoded T>
   void Append(const T* from, std::size_t count) {
     const std::size_t at = bytes_.size();
-    bytes_.resize(at + count * sizeof(T));
-    internal::CopyLittleEndian<T>(from, bytes_.data() + at, count);
+    AppendBytes(from, count * sizeof(T));
+    internal::SwapOnBigEndian<T>(bytes_.data() + at, count);
   }
+  void AppendBytes(const void* from, std::size_t count);
   std::vector<std::byte> bytes_;
 };
 
@@ -105,8 +103,10 @@ class ByteSource {
     if (to.size() > remaining() / sizeof(T)) {
       return Damaged(absl::StrCat("cut short: ", to.size(), " x ", sizeof(T), " bytes wanted, ", remaining(), " left"));
     }
-    internal::CopyLittleEndian<T>(bytes_.data() + position_, to.data(), to.size());
-    position_ += to.size() * sizeof(T);
+    if (to.empty()) return absl::OkStatus();
+    std::memcpy(to.data(), bytes_.data() + position_, to.size_bytes());
+    internal::SwapOnBigEndian<T>(reinterpret_cast<std::byte*>(to.data()), to.size());
+    position_ += to.size_bytes();
     return absl::OkStatus();
   }
   template <ByteCoded T>

@@ -1,5 +1,5 @@
-// What a training run is, as plain data. Every choice that changes a result is in here, so that a checkpoint can name it
-// and two runs of the same spec on the same data give the same bits.
+// What a training run is, as plain data. Every choice that changes a result is in here, so that a checkpoint can name
+// it and two runs of the same spec on the same data give the same bits.
 #pragma once
 
 #include <array>
@@ -16,11 +16,11 @@ namespace dvren {
 
 // The field that is trained: a dense grid of spherical harmonics with raw densities.
 struct FieldSpec {
-  int sh_degree = 1;                   // 0 (plain RGB), 1, 2
-  Box box;                             // local space = world space
-  std::string activation = "softplus"; // of density: identity, softplus, exp, trunc_exp
-  double initial_density = -4;         // raw value, before the activation
-  double initial_color = 0.5;          // of every voxel and direction
+  int sh_degree = 1;                    // 0 (plain RGB), 1, 2
+  Box box;                              // local space = world space
+  std::string activation = "softplus";  // of density: identity, softplus, exp, trunc_exp
+  double initial_density = -4;          // raw value, before the activation
+  double initial_color = 0.5;           // of every voxel and direction
 };
 
 // Coarse to fine: from `from_step` on, the grid has about resolution^3 voxels, all cubes.
@@ -34,10 +34,10 @@ struct OptimizerSpec {
   std::string kind = "adam";  // a registered optimizer
   double density_rate = 0.15, color_rate = 0.02;
   double beta1 = 0.9, beta2 = 0.99, epsilon = 1e-15;
-  double momentum = 0;       // sgd
-  bool nesterov = false;     // sgd
+  double momentum = 0;    // sgd
+  bool nesterov = false;  // sgd
   double weight_decay = 0;
-  bool sparse = true;        // voxels whose gradient is all zero are left alone, their moments too
+  bool sparse = true;  // voxels whose gradient is all zero are left alone, their moments too
 };
 
 struct ScheduleSpec {
@@ -58,15 +58,15 @@ struct RegulariserSpec {
 
 struct RaySpec {
   std::string background = "random_on_transparent";  // white, black, random, random_on_transparent
-  double foreground_fraction = 0.9;  // of rays drawn near pixels that are not background
+  double foreground_fraction = 0.9;                  // of rays drawn near pixels that are not background
   bool error_map = false;
 };
 
 struct OccupancySpec {
   std::int64_t every_steps = 50, from_step = 300;
-  double alpha_threshold = 5e-3;  // opacity of one coarse segment below which a cell is empty
-  double weight_threshold = 3e-3; // a cell is seen when a ray has a weight of at least this in it
-  int seen_window = 4;            // cells that were not seen in this many updates, nor next to one that was, are empty
+  double alpha_threshold = 5e-3;   // opacity of one coarse segment below which a cell is empty
+  double weight_threshold = 3e-3;  // a cell is seen when a ray has a weight of at least this in it
+  int seen_window = 4;             // cells that were not seen in this many updates, nor next to one that was, are empty
 };
 
 struct CameraRefineSpec {

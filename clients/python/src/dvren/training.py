@@ -1,0 +1,326 @@
+"""Training sessions: fields made from photographs that lie on the daemon's machine. `client.train_session` opens one."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import os
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Union
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _tensors as tensors
+from ._connection import Connection
+from ._proto.dvren.v1 import common_pb2 as common
+from ._proto.dvren.v1 import field_service_pb2 as fields
+from ._proto.dvren.v1 import training_service_pb2 as pb
+from ._recipes import dataset_source, recipe_file
+from .errors import DataLossError, NotFoundError, invalid, mismatch
+from .fields import Field
+
+RecipeLike = Union[Mapping[str, Any], str, "os.PathLike[str]"]
+DatasetLike = Union[Mapping[str, Any], str, "os.PathLike[str]"]
+
+_BACKGROUNDS = {"white": (1.0, 1.0, 1.0), "black": (0.0, 0.0, 0.0)}
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainReport:
+    """What the steps since the report before did."""
+
+    step: int  # steps done so far
+    steps: int  # that this report covers
+    loss: float  # means over the covered steps: of the data term,
+    psnr: float  # and dB of the batches
+    rays: int  # sums over the covered steps
+    samples: int
+    train_seconds: float  # in steps, without waiting for the device
+    ray_seconds: float  # parts of it
+    forward_seconds: float
+    backward_seconds: float
+    optimizer_seconds: float
+    total_train_seconds: float  # of the session since it was created or restored
+
+    @classmethod
+    def _from_message(cls, message: pb.TrainReport) -> TrainReport:
+        return cls(**{field.name: getattr(message, field.name) for field in dataclasses.fields(cls)})
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class DatasetReport:
+    """What was read of a dataset."""
+
+    photos: int
+    missing: int  # listed, not there, left out
+    width: int  # of the first
+    height: int
+    channels: int
+    bounds: npt.NDArray[np.float64]  # two corners of what the cameras look at
+    notes: tuple[str, ...]
+    format: str
+    split: str
+    cameras: int  # different intrinsics
+    bytes: int  # in the daemon's memory
+
+    @classmethod
+    def _from_message(cls, message: pb.DatasetReport) -> DatasetReport:
+        values = {field.name: getattr(message, field.name) for field in dataclasses.fields(cls)}
+        return cls(**{**values, "bounds": tensors.from_box(message.bounds), "notes": tuple(message.notes)})
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    name: str  # "checkpoints/{name}", for client.train_session(checkpoint=...)
+    step: int
+    bytes: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class EvaluatedView:
+    """One view beside its photograph. Images are (H, W, 3), 0 to 1; None where they were not asked for."""
+
+    name: str
+    psnr: float  # dB
+    ssim: float
+    width: int
+    height: int
+    render: npt.NDArray[np.float32] | None
+    truth: npt.NDArray[np.float32] | None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Evaluation:
+    psnr: float  # means over views
+    ssim: float
+    step: int
+    views: tuple[EvaluatedView, ...]
+    dataset: DatasetReport
+
+
+class TrainingSession:
+    """A field in training, held by the daemon. A context manager: leaving it closes the session.
+
+    client.render(session.name) renders the field as it is. One call trains a session at a time:
+    FailedPreconditionError for others. A session that nobody uses for long is saved and closed by the daemon.
+    """
+
+    def __init__(self, connection: Connection, message: pb.Session) -> None:
+        self._connection = connection
+        self._take(message)
+        self._closed = False
+
+    def _take(self, message: pb.Session) -> None:
+        self._message = message
+        self.name = message.name
+        self.field = message.field
+        self.steps_done = message.step
+        self.finished = message.finished
+        self.device = message.device
+
+    @property
+    def last_step(self) -> int:
+        """Steps of the recipe."""
+        return self._message.recipe.steps
+
+    @property
+    def dataset(self) -> DatasetReport:
+        return DatasetReport._from_message(self._message.dataset_report)
+
+    @property
+    def last_report(self) -> TrainReport | None:
+        """Of the last steps that are known of; None before the first."""
+        if not self._message.HasField("last_report"):
+            return None
+        return TrainReport._from_message(self._message.last_report)
+
+    @property
+    def expire_time(self) -> datetime.datetime:
+        """When the session is saved and closed if nobody uses it, as far as was known at the last refresh()."""
+        return self._message.expire_time.ToDatetime().replace(tzinfo=datetime.timezone.utc)
+
+    def refresh(self) -> TrainingSession:
+        """Asks the daemon how far it is; returns itself."""
+        request = pb.GetSessionRequest(name=self.name)
+        self._take(self._connection.unary("TrainingService/GetSession", request, pb.Session))
+        return self
+
+    def step(self, n: int = 1) -> TrainReport:
+        """`n` steps, 1 to 10000, fewer where the recipe ends; what they did.
+
+        Safe to call again after a lost connection: steps that have been done are not done twice. AbortedError where
+        another client has trained the session meanwhile: refresh() it.
+        """
+        request = pb.TrainStepRequest(session=self.name, steps=n, expected_step=self.steps_done)
+        answer = self._connection.unary("TrainingService/TrainStep", request, pb.TrainStepResponse)
+        self.steps_done = answer.step
+        self.finished = answer.finished
+        if answer.HasField("report"):
+            self._message.last_report.CopyFrom(answer.report)
+        else:  # they had been done
+            self.refresh()
+        return TrainReport._from_message(self._message.last_report)
+
+    def stream(
+        self,
+        until_step: int = 0,
+        report_every_steps: int = 0,
+        report_every: float | None = None,
+        max_train_seconds: float = 0,
+    ) -> Iterator[TrainReport]:
+        """Trains until a step, by default the recipe's last, and yields reports: every so many steps or seconds, by
+        default each half second. Leaving the loop stops the training at its next step."""
+        request = pb.StreamTrainRequest(
+            session=self.name,
+            until_step=until_step,
+            report_every_steps=report_every_steps,
+            max_train_seconds=max_train_seconds,
+        )
+        if report_every is not None:
+            if not 0 < report_every < float("inf"):
+                raise invalid("report_every", report_every, "must be > 0 seconds")
+            request.report_every.FromNanoseconds(round(report_every * 1e9))
+        ended = False
+        messages = self._connection.receive("TrainingService/StreamTrain", request, pb.StreamTrainResponse)
+        with contextlib.closing(messages):  # type: ignore[type-var]
+            for message in messages:
+                if message.HasField("session"):
+                    self._take(message.session)
+                    ended = True
+                elif message.HasField("report"):
+                    self._message.last_report.CopyFrom(message.report)
+                    self.steps_done = message.report.step
+                    yield TrainReport._from_message(message.report)
+        if not ended:
+            raise DataLossError("StreamTrain: the stream ended before its end; refresh() the session")
+
+    def train(self, until_step: int = 0) -> TrainingSession:
+        """stream() without its reports; returns itself."""
+        for _ in self.stream(until_step):
+            pass
+        return self
+
+    def evaluate(
+        self,
+        dataset: DatasetLike | None = None,
+        split: str = "test",
+        background: str | Sequence[float] = "white",
+        images: bool = False,
+        max_views: int = 0,
+    ) -> Evaluation:
+        """Renders views from the field as it is, beside their photographs.
+
+        dataset: by default that of the session, `split` of it. background: "white", "black" or r, g, b from 0 to 1, in
+        the photographs' colour space. images: also fetches render and photograph of each view. max_views: so many,
+        evenly spread; 0: all.
+        """
+        request = pb.EvaluateRequest(session=self.name, max_views=max_views)
+        request.dataset.CopyFrom(self._message.dataset if dataset is None else dataset_source(dataset))
+        if dataset is None or not request.dataset.split:
+            request.dataset.split = split
+        if isinstance(background, str):
+            background = tensors.enum_value("background", background, _BACKGROUNDS)
+        request.background.CopyFrom(tensors.to_vec3("background", background))
+        if images:
+            request.images.extend([pb.EVALUATED_IMAGE_RENDER, pb.EVALUATED_IMAGE_TRUTH])
+            request.dtype = common.DTYPE_F32
+        header: pb.EvaluationHeader | None = None
+        summary: pb.EvaluationSummary | None = None
+        views: list[EvaluatedView] = []
+        rows: dict[str, list[npt.NDArray[Any]]] = {"render": [], "truth": []}
+        messages = self._connection.receive("TrainingService/Evaluate", request, pb.EvaluateResponse)
+        with contextlib.closing(messages):  # type: ignore[type-var]
+            for message in messages:
+                part = message.WhichOneof("part")
+                if part == "header":
+                    header = message.header
+                elif part == "tile":
+                    for name, parts in rows.items():
+                        if message.tile.HasField(name):
+                            parts.append(tensors.from_tensor(getattr(message.tile, name), f"tile.{name}"))
+                elif part == "view":
+                    views.append(_view(message.view, rows))
+                    rows = {"render": [], "truth": []}
+                elif part == "summary":
+                    summary = message.summary
+        if header is None or summary is None:
+            raise DataLossError("Evaluate: the stream ended before its summary; evaluate again")
+        report = DatasetReport._from_message(header.dataset)
+        return Evaluation(summary.psnr, summary.ssim, header.step, tuple(views), report)
+
+    def save_checkpoint(self, name: str) -> Checkpoint:
+        """Keeps all that goes on from here needs, on the daemon's disk; one of the same name is replaced. name:
+        letters, digits, ".", "_", "-"."""
+        request = pb.SaveCheckpointRequest(session=self.name, name=name)
+        message = self._connection.unary("TrainingService/SaveCheckpoint", request, pb.Checkpoint)
+        return Checkpoint(message.name, message.step, message.bytes)
+
+    def publish(self) -> Field:
+        """Keeps the values as they are as the field `self.field`: a new one, or a new version."""
+        request = pb.PublishFieldRequest(session=self.name, request_id=uuid.uuid4().hex)
+        return Field._from_message(self._connection.unary("TrainingService/PublishField", request, fields.Field))
+
+    def close(self) -> None:
+        """Lets go of the session; what was not published or saved is gone. It may be closed already."""
+        if self._closed:
+            return
+        self._closed = True
+        with contextlib.suppress(NotFoundError):  # its time was over
+            request = pb.CloseSessionRequest(name=self.name)
+            self._connection.unary("TrainingService/CloseSession", request, pb.CloseSessionResponse)
+
+    def __enter__(self) -> TrainingSession:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = ", closed" if self._closed else ""
+        return f"<dvren.TrainingSession {self.name}: {self.field}, step {self.steps_done} of {self.last_step}{state}>"
+
+
+def train_session(
+    connection: Connection,
+    field: str | Field | None,
+    recipe: RecipeLike,
+    dataset: DatasetLike | None,
+    checkpoint: str,
+    device: str,
+) -> TrainingSession:
+    """client.train_session: see there."""
+    file = recipe_file(recipe)
+    name = file.field_name if field is None else field.name if isinstance(field, Field) else field
+    if not name:
+        raise invalid("field", '""', "name the field, here or as the recipe's field_name")
+    request = pb.CreateSessionRequest(
+        field=name, recipe=file.recipe, checkpoint=checkpoint, device=device, request_id=uuid.uuid4().hex
+    )
+    if dataset is not None:
+        request.dataset.CopyFrom(dataset_source(dataset))
+    elif file.dataset.path:
+        request.dataset.CopyFrom(file.dataset)
+        request.dataset.path = dataset_source(file.dataset.path).path
+    else:
+        request.dataset.CopyFrom(file.dataset)
+    return TrainingSession(connection, connection.unary("TrainingService/CreateSession", request, pb.Session))
+
+
+def train_sessions(connection: Connection) -> list[TrainingSession]:
+    """client.train_sessions: see there."""
+    answer = connection.unary("TrainingService/ListSessions", pb.ListSessionsRequest(), pb.ListSessionsResponse)
+    return [TrainingSession(connection, message) for message in answer.sessions]
+
+
+def _view(message: pb.EvaluatedView, rows: Mapping[str, list[npt.NDArray[Any]]]) -> EvaluatedView:
+    images = {name: np.concatenate(parts) if parts else None for name, parts in rows.items()}
+    for name, image in images.items():
+        if image is not None and image.shape != (message.height, message.width, 3):
+            raise mismatch(f"Evaluate: {name} of {message.name} has shape {image.shape}")
+    return EvaluatedView(message.name, message.psnr, message.ssim, message.width, message.height, **images)

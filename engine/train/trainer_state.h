@@ -1,0 +1,68 @@
+// What a Trainer holds.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "dvren/diff/loss.h"
+#include "dvren/diff/optimizer.h"
+#include "dvren/diff/schedule.h"
+#include "dvren/fields/field_writer.h"
+#include "dvren/io/volume.h"
+#include "dvren/plan/plan.h"
+#include "dvren/scene/scene.h"
+#include "dvren/train/trainer.h"
+#include "train/camera_refinement.h"
+#include "train/ray_source.h"
+
+namespace dvren {
+
+struct Trainer::State {
+  TrainingSpec spec;
+  std::shared_ptr<const io::PhotoSet> photos;
+  std::unique_ptr<Loss> loss;
+  std::unique_ptr<Schedule> schedule;
+  std::unique_ptr<Optimizer> optimizer;
+  std::unique_ptr<RaySource> source;
+  std::vector<io::PhotoCamera> cameras;  // as refined
+  std::unique_ptr<CameraRefinement> refinement;
+
+  std::int64_t step = 0;
+  std::size_t stage = 0;
+  io::DenseVolume shape;  // of the grid: all but its values
+  std::unique_ptr<FieldWriter> writer;
+  std::shared_ptr<GradientTensor> gradient;
+  std::unique_ptr<Moments> moments;
+  bool masked = false;
+
+  // Memory used again by every step.
+  TrainingRays rays;
+  std::vector<float> rgb, transmittance, prediction, d_prediction, d_transmittance, d_origins, d_directions;
+
+  [[nodiscard]] const std::shared_ptr<Field>& field() const { return writer->field(); }
+  [[nodiscard]] Scene scene() const {
+    Scene s;
+    s.instances.resize(1);
+    s.instances.front().field = field();
+    return s;
+  }
+  [[nodiscard]] PlanSpec plan() const {
+    PlanSpec p;
+    p.sampling.dt = spec.step_voxels * field()->info().min_voxel_world;
+    p.sampling.early_stop = spec.early_stop;
+    p.sampling.mode = SamplingMode::kStratified;
+    p.sampling.seed = spec.seed;
+    return p;
+  }
+
+  // All that the spec and the photographs alone decide; no grid yet.
+  static absl::StatusOr<std::unique_ptr<State>> Make(const TrainingSpec& spec,
+                                                     std::shared_ptr<const io::PhotoSet> photos);
+  absl::Status Begin(Stream& stream);
+  absl::Status Adopt(Stream& stream, io::DenseVolume grid, const std::vector<std::uint8_t>& cells);
+  absl::Status Grow(Stream& stream);
+  absl::Status Refine(Stream& stream);
+  absl::StatusOr<StepReport> Step(Stream& stream);
+};
+
+}  // namespace dvren

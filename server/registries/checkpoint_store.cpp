@@ -1,0 +1,80 @@
+#include "server/registries/checkpoint_store.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/strip.h"
+#include "server/registries/durable_file.h"
+
+namespace dvren::server {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kPrefix[] = "checkpoints/";
+constexpr char kExtension[] = ".dvckpt";
+constexpr std::size_t kMaxCharacters = 128;
+
+absl::StatusOr<std::string> CheckedName(const std::string& name, const char* path) {
+  const std::string bare(absl::StripPrefix(name, kPrefix));
+  const bool word = std::all_of(bare.begin(), bare.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
+  });
+  if (bare.empty() || bare.size() > kMaxCharacters || !word || bare.front() == '.') {
+    const std::string shown =
+        word && bare.size() <= kMaxCharacters ? absl::StrCat("\"", bare, "\"") : "a name of its own kind";
+    return InvalidField(
+        path, shown,
+        absl::StrCat("must be 1 to ", kMaxCharacters, " letters, digits, '.', '_' or '-', and not begin with '.'"));
+  }
+  return bare;
+}
+
+// Of a tenant's folder; never "." or "..", whatever tenants are called.
+std::string TenantFolder(const std::string& tenant) {
+  return "t-" + tenant;
+}
+
+}  // namespace
+
+std::string CheckpointName(const std::string& name) {
+  return absl::StartsWith(name, kPrefix) ? name : kPrefix + name;
+}
+
+absl::StatusOr<CheckpointStore> CheckpointStore::Open(const std::string& data_dir) {
+  const std::string folder = data_dir + "/checkpoints";
+  DVREN_RETURN_IF_ERROR(MakeDirectories(folder));
+  std::error_code ignored;
+  std::vector<fs::path> left;
+  for (const auto& entry : fs::recursive_directory_iterator(folder, ignored)) {
+    if (entry.is_regular_file(ignored) &&
+        absl::StrContains(entry.path().filename().string(), std::string(kExtension) + ".tmp-")) {
+      left.push_back(entry.path());
+    }
+  }
+  for (const fs::path& path : left) fs::remove(path, ignored);
+  return CheckpointStore(folder);
+}
+
+absl::StatusOr<std::string> CheckpointStore::PathToWrite(const std::string& tenant, const std::string& name) const {
+  DVREN_ASSIGN_OR_RETURN(const std::string bare, CheckedName(name, "name"));
+  const std::string folder = absl::StrCat(folder_, "/", TenantFolder(tenant));
+  DVREN_RETURN_IF_ERROR(MakeDirectories(folder));
+  return absl::StrCat(folder, "/", bare, kExtension);
+}
+
+absl::StatusOr<std::string> CheckpointStore::PathToRead(const std::string& tenant, const std::string& name) const {
+  DVREN_ASSIGN_OR_RETURN(const std::string bare, CheckedName(name, "checkpoint"));
+  std::string path = absl::StrCat(folder_, "/", TenantFolder(tenant), "/", bare, kExtension);
+  std::error_code ignored;
+  if (!fs::is_regular_file(path, ignored)) {
+    return absl::NotFoundError(absl::StrCat("checkpoint = ", CheckpointName(bare), ": no such checkpoint"));
+  }
+  return path;
+}
+
+}  // namespace dvren::server

@@ -1,0 +1,31 @@
+// CheckpointStore: where checkpoints of training sessions lie: data_dir/checkpoints, a folder for each tenant, a file
+// for each name. It knows names and paths; the files are the trainer's.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "dvren/core/status.h"
+
+namespace dvren::server {
+
+class CheckpointStore {
+ public:
+  // Makes the folder, and removes what saves that were cut off have left.
+  [[nodiscard]] static absl::StatusOr<CheckpointStore> Open(const std::string& data_dir);
+
+  // Where "name" (or "checkpoints/name") of this tenant is written; its folder is there. INVALID_ARGUMENT for a name of
+  // anything but letters, digits, '.', '_', '-', for one that begins with '.', and beyond 128 characters.
+  [[nodiscard]] absl::StatusOr<std::string> PathToWrite(const std::string& tenant, const std::string& name) const;
+  // NOT_FOUND where there is none.
+  [[nodiscard]] absl::StatusOr<std::string> PathToRead(const std::string& tenant, const std::string& name) const;
+
+ private:
+  explicit CheckpointStore(std::string folder) : folder_(std::move(folder)) {}
+  std::string folder_;
+};
+
+// "checkpoints/name".
+[[nodiscard]] std::string CheckpointName(const std::string& name);
+
+}  // namespace dvren::server
