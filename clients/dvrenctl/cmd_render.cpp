@@ -5,6 +5,7 @@
 #include <iostream>
 #include <memory>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
 #include "image_files.h"
 #include "output_path.h"
@@ -78,7 +79,10 @@ absl::Status Render(const Session& session, const RenderOptions& options) {
 
   DVREN_ASSIGN_OR_RETURN(const client::Client client, session.Connect());
   v1::Field field;
-  if (NeedsBox(options)) {
+  if (NeedsBox(options) && absl::StartsWith(options.field, "sessions/")) {
+    DVREN_ASSIGN_OR_RETURN(const v1::Session trained, client.GetSession(options.field));
+    *field.mutable_world_box() = trained.recipe().field().box();
+  } else if (NeedsBox(options)) {
     DVREN_ASSIGN_OR_RETURN(field, client.GetField(options.field));
   }
   DVREN_ASSIGN_OR_RETURN(const auto requests, MakeRequests(options, field));
@@ -115,7 +119,9 @@ void AddRenderCommand(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("render", "Render a field into a file");
   command->fallthrough();
   const auto o = std::make_shared<RenderOptions>();
-  command->add_option("FIELD", o->field, "Name or id of the field")->required()->type_name("FIELD");
+  command->add_option("FIELD", o->field, "Name or id of the field, or sessions/{id} in training")
+      ->required()
+      ->type_name("FIELD");
   command->add_option("--out", o->out, "File to write: .png (sRGB), or linear .exr, .npy, .npz")
       ->required()
       ->type_name("FILE");

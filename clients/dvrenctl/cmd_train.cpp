@@ -26,6 +26,7 @@ struct TrainOptions {
 
 // As many views as a contact sheet has room for.
 constexpr std::size_t kShownViews = 5;
+constexpr std::int64_t kCurvePoints = 400;  // of the learning curve, about
 constexpr char kFolderOption[] = "--out";
 
 // Everything of the command, decided before the daemon works.
@@ -132,6 +133,7 @@ class Training {
     while (record_.session.step() < last) {
       v1::StreamTrainRequest request;
       request.set_session(record_.session.name());
+      request.set_report_every_steps(std::max<std::int64_t>(1, last / kCurvePoints));
       if (plan_.evaluate_every_steps > 0) {
         const std::int64_t step = record_.session.step();
         request.set_until_step(std::min(last, step + plan_.evaluate_every_steps - step % plan_.evaluate_every_steps));

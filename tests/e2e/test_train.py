@@ -129,9 +129,9 @@ def test_a_python_session_trains_evaluates_and_publishes(client):
         for view in evaluation.views:
             mse = np.mean((view.render.astype(np.float64) - view.truth) ** 2)
             assert view.psnr == pytest.approx(-10 * np.log10(mse), abs=1e-6)
-        live = client.render(session.name, width=40, height=40).rgb
-        field = session.publish()
-        np.testing.assert_array_equal(client.render(field, width=40, height=40).rgb, live)
+        camera = dvren.Camera.orbit([[-1] * 3, [1] * 3], 30, 20, width=40, height=40)
+        live = client.render(session.name, camera).rgb
+        np.testing.assert_array_equal(client.render(session.publish(), camera).rgb, live)
     assert client.train_sessions() == []
 
 

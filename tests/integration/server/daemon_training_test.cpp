@@ -489,7 +489,7 @@ TEST_CASE("Sessions that name what is not there, not allowed or not theirs are r
   CHECK(refused([](auto& r) { r.set_field("fields/0123"); }).error_code() == StatusCode::NOT_FOUND);
   CHECK(refused([](auto& r) { r.set_device("cuda:7"); }).error_code() == StatusCode::NOT_FOUND);
   CHECK(refused([](auto& r) { r.mutable_dataset()->set_split("rest"); }).error_code() == StatusCode::INVALID_ARGUMENT);
-  CHECK(refused([](auto& r) { r.mutable_recipe()->mutable_stages(0)->set_resolution(2000); }).error_code() ==
+  CHECK(refused([](auto& r) { r.mutable_recipe()->mutable_stages(0)->set_resolution(1000); }).error_code() ==
         StatusCode::RESOURCE_EXHAUSTED);
 
   const auto [created, session] = alice.Create(Small());

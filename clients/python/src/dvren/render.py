@@ -17,6 +17,7 @@ from ._connection import Connection
 from ._proto.dvren.v1 import common_pb2 as common
 from ._proto.dvren.v1 import render_service_pb2 as pb
 from ._proto.dvren.v1 import scene_pb2 as scene
+from ._proto.dvren.v1 import training_service_pb2 as training
 from .camera import Camera
 from .errors import DataLossError, invalid, mismatch
 from .fields import Field, Fields
@@ -363,9 +364,8 @@ def _camera(
     # One edge alone means a square image.
     width = width if width is not None else _DEFAULT_EDGE if height is None else height
     height = width if height is None else height
-    box = (field if isinstance(field, Field) else Fields(connection).get(field)).box
     return Camera.orbit(
-        box,
+        _box(connection, field),
         angles[0],
         angles[1],
         angles[2] if len(angles) == 3 else None,
@@ -373,6 +373,17 @@ def _camera(
         height,
         40.0 if fov_deg is None else fov_deg,
     )
+
+
+def _box(connection: Connection, field: str | Field) -> npt.NDArray[np.float64]:
+    """Two corners, world space; of a training session that of the field it trains."""
+    if isinstance(field, Field):
+        return field.box
+    if field.startswith("sessions/"):
+        request = training.GetSessionRequest(name=field)
+        session = connection.unary("TrainingService/GetSession", request, training.Session)
+        return tensors.from_box(session.recipe.field.box)
+    return Fields(connection).get(field).box
 
 
 def _roi(roi: Sequence[int]) -> common.Roi:
