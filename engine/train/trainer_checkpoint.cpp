@@ -51,7 +51,6 @@ ByteSink SpecBytes(const TrainingSpec& s) {
   for (double v : {s.regularisers.tv_density, s.regularisers.tv_color, s.regularisers.sparsity}) out.Put(v);
   out.Put(s.rays.background);
   out.Put(s.rays.foreground_fraction);
-  out.Put(s.rays.error_map);
   out.Put(s.occupancy.every_steps);
   out.Put(s.occupancy.from_step);
   out.Put(s.occupancy.alpha_threshold);

@@ -19,7 +19,7 @@ namespace {
 #define DVREN_SCHEDULE_KEYS(X) X(kind) X(final_factor) X(warmup_steps)
 #define DVREN_LOSS_KEYS(X) X(kind) X(delta)
 #define DVREN_REGULARISER_KEYS(X) X(tv_density) X(tv_color) X(sparsity)
-#define DVREN_RAY_KEYS(X) X(background) X(foreground_fraction) X(error_map)
+#define DVREN_RAY_KEYS(X) X(background) X(foreground_fraction)
 #define DVREN_OCCUPANCY_KEYS(X) X(every_steps) X(from_step) X(alpha_threshold) X(weight_threshold) X(seen_window)
 #define DVREN_CAMERA_KEYS(X) \
   X(poses) X(focal) X(distortion) X(rotation_rate) X(translation_rate) X(focal_rate) X(distortion_rate) X(from_step)

@@ -65,7 +65,6 @@ TEST_CASE("Every number of a training spec has its range") {
       {"regularisers.sparsity", [](auto& s) -> double& { return s.regularisers.sparsity; }, negative},
       {"rays.foreground_fraction", [](auto& s) -> double& { return s.rays.foreground_fraction; }, not_fraction},
       {"occupancy.alpha_threshold", [](auto& s) -> double& { return s.occupancy.alpha_threshold; }, not_below_one},
-      {"occupancy.decay", [](auto& s) -> double& { return s.occupancy.decay; }, not_fraction},
       {"occupancy.weight_threshold", [](auto& s) -> double& { return s.occupancy.weight_threshold; }, not_below_one},
       {"cameras.rotation_rate", [](auto& s) -> double& { return s.cameras.rotation_rate; }, negative},
       {"cameras.translation_rate", [](auto& s) -> double& { return s.cameras.translation_rate; }, negative},
@@ -106,6 +105,8 @@ TEST_CASE("Every count of a training spec has its range") {
       {"field.sh_degree = 3: must be 0 to 2", [](auto& s) { s.field.sh_degree = 3; }},
       {"stages[0].resolution = 7: must be 8 to 1024", [](auto& s) { s.stages[0].resolution = 7; }},
       {"stages[0].resolution = 1025: must be 8 to 1024", [](auto& s) { s.stages[0].resolution = 1025; }},
+      {"occupancy.seen_window = 0: must be 1 to 120", [](auto& s) { s.occupancy.seen_window = 0; }},
+      {"occupancy.seen_window = 121: must be 1 to 120", [](auto& s) { s.occupancy.seen_window = 121; }},
   };
   for (const Mutation& row : integers) {
     TrainingSpec spec;
@@ -144,9 +145,9 @@ TEST_CASE("The ends of the ranges of a training spec are inside") {
       [](auto& s) { s.rays.foreground_fraction = 1; },
       [](auto& s) { s.color_space = "linear"; },
       [](auto& s) {
-        s.occupancy = {1, 0, 0, 0, 0};
+        s.occupancy = {1, 0, 0, 0, 1};
       },
-      [](auto& s) { s.occupancy.decay = 1; },
+      [](auto& s) { s.occupancy.seen_window = 120; },
       [](auto& s) { s.cameras.rotation_rate = 0, s.cameras.poses = true; },
       [](auto& s) { s.cameras.focal_rate = 0; },
   };

@@ -59,7 +59,6 @@ struct RegulariserSpec {
 struct RaySpec {
   std::string background = "random_on_transparent";  // white, black, random, random_on_transparent
   double foreground_fraction = 0.9;                  // of rays drawn near pixels that are not background
-  bool error_map = false;
 };
 
 struct OccupancySpec {
