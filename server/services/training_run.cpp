@@ -87,7 +87,7 @@ absl::Status TrainingRun::RunSlice(Stream& stream, std::int64_t until_step,
   const v1::TrainReport report = sum.Report(0);
   session_->Trained(sum.Report(session_->train_seconds() + report.train_seconds()));
   context_->metrics.Kernel("train_step", stream.device()->info().id, static_cast<double>(report.rays()),
-                          static_cast<double>(report.samples()), report.train_seconds());
+                           static_cast<double>(report.samples()), report.train_seconds());
   return status;
 }
 
