@@ -148,8 +148,8 @@ absl::Status FieldWriter::Smooth(Stream& stream, GradientTensor& gradient, std::
 absl::StatusOr<std::int64_t> FieldWriter::Update(Stream& stream, const GradientTensor& gradient, Moments& moments,
                                                  const hp_update_desc& update) {
   std::int64_t voxels = 0;
-  DVREN_RETURN_IF_ERROR(FromHp(
-      hp_update_field(stream.hp(), field_->field_, gradient.gradient_, moments.moments_, &update, &voxels)));
+  DVREN_RETURN_IF_ERROR(
+      FromHp(hp_update_field(stream.hp(), field_->field_, gradient.gradient_, moments.moments_, &update, &voxels)));
   field_->BumpVersion();
   return voxels;
 }
