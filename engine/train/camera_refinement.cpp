@@ -127,8 +127,10 @@ absl::Status CameraRefinement::Step(Stream& stream, double factor, const Trainin
       DVREN_RETURN_IF_ERROR(update(7, fisheye ? 4 : 5, spec_.distortion_rate));
     }
     io::PhotoCamera& camera = cameras[at];
-    Rotate({move[0], move[1], move[2]}, camera.camera_to_world);
-    for (std::size_t c = 0; c < 3; ++c) camera.camera_to_world.m[4 * c + 3] += move[3 + c];
+    if (spec_.poses) {
+      Rotate({move[0], move[1], move[2]}, camera.camera_to_world);
+      for (std::size_t c = 0; c < 3; ++c) camera.camera_to_world.m[4 * c + 3] += move[3 + c];
+    }
     camera = Scaled(camera, move[6]);
     for (std::size_t k = 0; k < 5; ++k) camera.distortion[k] += move[7 + k];
   }

@@ -13,8 +13,12 @@ from python_client import CLIENT
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "api_python.md"
 
 
-def blocks():
+def all_blocks():
     return re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.M | re.S)
+
+
+def blocks():
+    return [block for block in all_blocks() if "train_session" not in block]
 
 
 def run(python, script, daemon):
@@ -45,6 +49,17 @@ def test_the_code_runs_and_the_training_loop_learns(daemon):
     assert len(losses) == 4 and losses[-1] < 0.2 * losses[0], out
     daemon.ctl("field", "delete", "ball")
     daemon.ctl("field", "delete", "fitted")
+
+
+def test_the_code_for_training_sessions_runs(daemon):
+    first = all_blocks()[0]
+    out = run(sys.executable, first + "".join(block for block in all_blocks() if "train_session" in block), daemon)
+    lines = out.splitlines()[-4:]
+    assert [line.split()[0] for line in lines[:3]] == ["50", "100", "PSNR"], out
+    assert float(lines[1].split()[1]) < float(lines[0].split()[1]), out
+    assert float(lines[2].split()[1]) > 15 and float(lines[3]) > 0, out
+    daemon.ctl("field", "delete", "ball")
+    daemon.ctl("field", "delete", "blob")
 
 
 def test_the_code_for_jax_runs(daemon, jax_python):  # noqa: F811

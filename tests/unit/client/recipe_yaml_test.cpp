@@ -132,7 +132,7 @@ TEST_CASE("Recipes that extend each other in a circle, or what is not there, are
   CHECK(absl::IsInvalidArgument(ReadRecipe(folder / ".", {}).status()));
 }
 
-TEST_CASE("--set changes one key, of lists by number, by the same rules") {
+TEST_CASE("The option --set changes one key, of lists by number, by the same rules") {
   const TempFolder folder;
   const std::string path = Write(folder, "r.yaml", "steps: 10\nstages: [{rays: 1}, {rays: 2}]\n");
   const std::vector<std::string> sets{"steps=7", "optimizer.beta1=0.25", "stages.1.rays=99", "dataset.path=/a=b",
