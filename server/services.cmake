@@ -18,7 +18,7 @@ target_link_libraries(dvren_registries PUBLIC dvren::proto dvren::engine dvren::
 
 set(DVREN_SERVICE_SOURCES
   services/admin_service.cpp services/allowed_path.cpp services/backward_stream.cpp services/dataset_loading.cpp
-  services/download_stream.cpp services/evaluate_stream.cpp services/field_import.cpp services/field_listing.cpp
+  services/camera_listing.cpp services/download_stream.cpp services/evaluate_stream.cpp services/field_import.cpp services/field_listing.cpp
   services/field_publishing.cpp services/field_service.cpp services/field_update.cpp
   services/forward_pass.cpp services/forward_stream.cpp services/gradient_download.cpp services/gradient_values.cpp
   services/render_plan.cpp services/render_rays_call.cpp services/render_service.cpp services/render_stream.cpp

@@ -9,6 +9,7 @@
 #include "server/middleware/request_scope.h"
 #include "server/registries/session_registry.h"
 #include "server/services/answer_now.h"
+#include "server/services/camera_listing.h"
 #include "server/services/device_task.h"
 #include "server/services/evaluate_stream.h"
 #include "server/services/field_publishing.h"
@@ -138,6 +139,12 @@ grpc::ServerUnaryReactor* TrainingService::SaveCheckpoint(grpc::CallbackServerCo
   };
   if (const absl::Status status = submit(); !status.ok()) reactor->Finish(scope->Finish(status));
   return reactor;
+}
+
+grpc::ServerUnaryReactor* TrainingService::GetCameras(grpc::CallbackServerContext* call,
+                                                      const v1::GetCamerasRequest* request,
+                                                      v1::GetCamerasResponse* response) {
+  return StartCameraListing(context_, call, request, response);
 }
 
 grpc::ServerUnaryReactor* TrainingService::PublishField(grpc::CallbackServerContext* call,

@@ -38,6 +38,8 @@ class TrainingService final : public v1::TrainingService::CallbackService {
                                                            const v1::EvaluateRequest* request) override;
   grpc::ServerUnaryReactor* SaveCheckpoint(grpc::CallbackServerContext* call, const v1::SaveCheckpointRequest* request,
                                            v1::Checkpoint* response) override;
+  grpc::ServerUnaryReactor* GetCameras(grpc::CallbackServerContext* call, const v1::GetCamerasRequest* request,
+                                       v1::GetCamerasResponse* response) override;
   grpc::ServerUnaryReactor* PublishField(grpc::CallbackServerContext* call, const v1::PublishFieldRequest* request,
                                          v1::Field* response) override;
   grpc::ServerUnaryReactor* CloseSession(grpc::CallbackServerContext* call, const v1::CloseSessionRequest* request,
