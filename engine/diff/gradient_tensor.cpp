@@ -1,6 +1,9 @@
 #include "dvren/diff/gradient_tensor.h"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
+#include <span>
 
 #include "dvren/core/tensor.h"
 
@@ -12,6 +15,19 @@ hp_gradient_info InfoOf(const hp_gradient* gradient) {
   HP_INIT(info);
   (void)hp_gradient_get_info(gradient, &info);  // cannot fail for a live gradient
   return info;
+}
+
+// Exponent of a quantum of which the largest of the values has less than 2^49.
+template <class T>
+absl::StatusOr<int> ExponentFor(std::span<const T> values) {
+  double largest = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (!std::isfinite(values[i])) return InvalidField(absl::StrCat("values[", i, "]"), values[i], "must be finite");
+    largest = std::max(largest, std::abs(static_cast<double>(values[i])));
+  }
+  int exponent = 0;
+  std::frexp(largest, &exponent);
+  return std::max(exponent - 49, kMinGradientExponent);
 }
 
 }  // namespace
@@ -81,6 +97,26 @@ absl::Status GradientTensor::Read(Stream& stream, DType dtype, void* host_values
   const hp_tensor view = values.view();
   DVREN_RETURN_IF_ERROR(FromHp(hp_gradient_read(stream.hp(), gradient_, &view, nullptr)));
   return values.CopyToHost(stream, host_values);
+}
+
+absl::Status GradientTensor::Write(Stream& stream, DType dtype, const void* host_values) {
+  if (dtype != DType::kF32 && dtype != DType::kF64) {
+    return InvalidField("dtype", static_cast<int>(dtype), "must be f32 or f64");
+  }
+  const auto count = static_cast<std::size_t>(size());
+  DVREN_ASSIGN_OR_RETURN(const int exponent,
+                         dtype == DType::kF64 ? ExponentFor(std::span(static_cast<const double*>(host_values), count))
+                                              : ExponentFor(std::span(static_cast<const float*>(host_values), count)));
+  if (exponent > kMaxGradientExponent) {
+    return InvalidField("values", absl::StrCat("about 2^", exponent + 49), "are too large for a gradient");
+  }
+  DVREN_ASSIGN_OR_RETURN(Tensor values, Tensor::Allocate(stream, dtype, shape_));
+  DVREN_RETURN_IF_ERROR(values.CopyFromHost(stream, host_values));
+  const hp_tensor view = values.view();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  DVREN_RETURN_IF_ERROR(FromHp(hp_gradient_write(stream.hp(), gradient_, exponent, &view)));
+  exponent_ = exponent;
+  return absl::OkStatus();
 }
 
 absl::Status GradientTensor::ReadOrigins(Stream& stream, std::int32_t* host_origins) const {

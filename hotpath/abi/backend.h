@@ -59,6 +59,11 @@ class Backend {
   // Writes the sums times 2^exponent to device memory in the layout's shape, f32 or f64.
   virtual hp_status ReadGradient(void* stream, void* gradient, const GradientLayout& layout, int exponent,
                                  hp_dtype dtype, void* out) = 0;
+  // The other way, into a gradient that is all zero. Marks it as overflowed when a value is not finite or too large.
+  virtual hp_status WriteGradient(void* /*stream*/, void* /*gradient*/, const GradientLayout&, int /*exponent*/,
+                                  hp_dtype, const void* /*values*/) {
+    return NoTraining();
+  }
   // Moments of an optimizer for a field's values, all zero; moments and steps are what UpdateField and so on take.
   virtual hp_status CreateMoments(const GradientLayout&, int32_t /*rule*/, void**) { return NoTraining(); }
   virtual void DestroyMoments(void*) {}

@@ -74,6 +74,34 @@ View AsImage(const View& rays, int64_t width) {
   return v;
 }
 
+// What is read or written: f32 or f64, contiguous, of the layout's shape.
+hp_status CheckValues(const GradientLayout& layout, const hp_tensor& values) {
+  HP_REQUIRE(values.dtype == HP_DTYPE_F32 || values.dtype == HP_DTYPE_F64, "values.dtype = %d: must be f32 or f64",
+             values.dtype);
+  View view;
+  HP_RETURN_IF_ERROR(CheckTensor("values", values, values.dtype,
+                                 {layout.shape[0], layout.shape[1], layout.shape[2], layout.shape[3]}, false, &view));
+  int64_t stride = 1;
+  for (int i = 3; i >= 0; --i) {
+    HP_REQUIRE(values.shape[i] == 1 || values.strides[i] == stride,
+               "values.strides[%d] = %lld: must be contiguous (%lld)", i, static_cast<long long>(values.strides[i]),
+               static_cast<long long>(stride));
+    stride *= values.shape[i];
+  }
+  return HP_STATUS_OK;
+}
+
+hp_status CheckSums(const hp_gradient& gradient) {
+  hp_gradient_info info = {};
+  HP_INIT(info);
+  HP_RETURN_IF_ERROR(gradient.ctx->backend->InspectGradient(gradient.store, &info));
+  if (!info.overflowed) return HP_STATUS_OK;
+  return Fail(HP_STATUS_OVERFLOW,
+              "gradient: a sum left the range of fixed point with quantum 2^%d; zero it with a larger exponent and "
+              "run the pass again",
+              gradient.exponent);
+}
+
 }  // namespace
 }  // namespace hp
 
@@ -131,18 +159,7 @@ hp_status hp_gradient_read(hp_stream* stream, const hp_gradient* gradient, const
     HP_REQUIRE(stream && gradient && values, "stream, gradient, values = NULL: required");
     HP_REQUIRE(gradient->ctx == stream->ctx, "gradient: belongs to another context than the stream");
     const GradientLayout& layout = *gradient->field->gradient_layout;
-    HP_REQUIRE(values->dtype == HP_DTYPE_F32 || values->dtype == HP_DTYPE_F64, "values.dtype = %d: must be f32 or f64",
-               values->dtype);
-    View view;
-    HP_RETURN_IF_ERROR(CheckTensor("values", *values, values->dtype,
-                                   {layout.shape[0], layout.shape[1], layout.shape[2], layout.shape[3]}, false, &view));
-    int64_t stride = 1;
-    for (int i = 3; i >= 0; --i) {
-      HP_REQUIRE(values->shape[i] == 1 || values->strides[i] == stride,
-                 "values.strides[%d] = %lld: must be contiguous (%lld)", i, static_cast<long long>(values->strides[i]),
-                 static_cast<long long>(stride));
-      stride *= values->shape[i];
-    }
+    HP_RETURN_IF_ERROR(CheckValues(layout, *values));
     Backend& backend = *stream->ctx->backend;
     const bool with_origins = origins && origins->data;
     if (with_origins) {
@@ -151,24 +168,34 @@ hp_status hp_gradient_read(hp_stream* stream, const hp_gradient* gradient, const
       HP_RETURN_IF_ERROR(CheckTensor("origins", *origins, HP_DTYPE_I32, {layout.blocks, 3}, false, &o));
       HP_REQUIRE(o.stride1 == 1 && (o.stride0 == 3 || layout.blocks == 1), "origins.strides: must be contiguous");
     }
-    auto overflow = [&]() -> hp_status {
-      hp_gradient_info info = {};
-      HP_INIT(info);
-      HP_RETURN_IF_ERROR(backend.InspectGradient(gradient->store, &info));
-      if (!info.overflowed) return HP_STATUS_OK;
-      return Fail(HP_STATUS_OVERFLOW,
-                  "gradient: a sum left the range of fixed point with quantum 2^%d; zero it with a larger exponent and "
-                  "run the pass again",
-                  gradient->exponent);
-    };
-    HP_RETURN_IF_ERROR(overflow());
+    HP_RETURN_IF_ERROR(CheckSums(*gradient));
     HP_RETURN_IF_ERROR(
         backend.ReadGradient(stream->handle, gradient->store, layout, gradient->exponent, values->dtype, values->data));
     if (with_origins) {
       HP_RETURN_IF_ERROR(backend.Copy(stream->handle, origins->data, layout.origins.data(), layout.origins.size() * 4,
                                       HP_COPY_HOST_TO_DEVICE));
     }
-    return overflow();
+    return CheckSums(*gradient);
+  });
+}
+
+hp_status hp_gradient_write(hp_stream* stream, hp_gradient* gradient, int32_t exponent, const hp_tensor* values) {
+  return Guard([&]() -> hp_status {
+    HP_REQUIRE(stream && gradient && values, "stream, gradient, values = NULL: required");
+    HP_REQUIRE(gradient->ctx == stream->ctx, "gradient: belongs to another context than the stream");
+    HP_RETURN_IF_ERROR(CheckValues(*gradient->field->gradient_layout, *values));
+    HP_RETURN_IF_ERROR(hp_gradient_zero(stream, gradient, exponent));
+    Backend& backend = *stream->ctx->backend;
+    HP_RETURN_IF_ERROR(backend.WriteGradient(stream->handle, gradient->store, *gradient->field->gradient_layout,
+                                             exponent, values->dtype, values->data));
+    hp_gradient_info info = {};
+    HP_INIT(info);
+    HP_RETURN_IF_ERROR(backend.InspectGradient(gradient->store, &info));
+    if (!info.overflowed) return HP_STATUS_OK;
+    return Fail(HP_STATUS_OVERFLOW,
+                "values: one is not finite, or is 2^50 quanta of 2^%d or more; ask for a larger "
+                "exponent",
+                exponent);
   });
 }
 

@@ -20,6 +20,7 @@
 #include "abi/error.h"
 #include "abi/gradient_layout.h"
 #include "backends/cpu/gradient_store.h"
+#include "backends/cpu/gradient_write.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/mask.h"
 #include "backends/cpu/moment_store.h"
@@ -222,6 +223,17 @@ class CpuBackend final : public Backend {
       if (!fits) wrapped = true;
     });
     if (wrapped) store.SetOverflow();
+    return HP_STATUS_OK;
+  }
+
+  hp_status WriteGradient(void*, void* gradient, const GradientLayout& layout, int exponent, hp_dtype dtype,
+                          const void* values) override {
+    auto& store = *static_cast<GradientStore*>(gradient);
+    const double quantum = std::ldexp(1.0, exponent);
+    pool_.Run(layout.blocks, [&](int, int64_t block) {
+      dtype == HP_DTYPE_F64 ? WriteGradientBlock(store, layout, block, quantum, static_cast<const double*>(values))
+                            : WriteGradientBlock(store, layout, block, quantum, static_cast<const float*>(values));
+    });
     return HP_STATUS_OK;
   }
 

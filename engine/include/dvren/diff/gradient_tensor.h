@@ -44,6 +44,9 @@ class GradientTensor {
   // Writes size() values, C order, f32 or f64, to host memory. OUT_OF_RANGE when a sum has left the range of its fixed
   // point: zero the tensor with a larger exponent and run the pass again.
   [[nodiscard]] absl::Status Read(Stream& stream, DType dtype, void* host_values) const;
+  // The other way: becomes these values, rounded to multiples of a quantum 49 bits below the largest. INVALID_ARGUMENT
+  // for one that is not finite.
+  [[nodiscard]] absl::Status Write(Stream& stream, DType dtype, const void* host_values);
   // NanoVDB: index coordinates x, y, z of each leaf's first voxel, (leaves, 3), to host memory.
   [[nodiscard]] absl::Status ReadOrigins(Stream& stream, std::int32_t* host_origins) const;
 
