@@ -12,6 +12,18 @@ constexpr int kDefaultTile = 128;
 constexpr int kDefaultTileF64 = 64;  // a slice of doubles takes several times as long
 constexpr std::uint32_t kAllAovs = kAovRgb | kAovOpacity | kAovTransmittance | kAovDepth | kAovHit;
 
+hp_sampling HpSampling(SamplingMode mode) {
+  switch (mode) {
+    case SamplingMode::kFixed:
+      return HP_SAMPLING_FIXED;
+    case SamplingMode::kStratified:
+      return HP_SAMPLING_STRATIFIED;
+    case SamplingMode::kUniformJitter:
+      return HP_SAMPLING_UNIFORM_JITTER;
+  }
+  return HP_SAMPLING_FIXED;  // not reached
+}
+
 absl::Status ValidateSpec(const PlanSpec& spec) {
   const SamplingSpec& sampling = spec.sampling;
   if (!std::isfinite(sampling.dt) || !(sampling.dt > 0)) {
@@ -156,7 +168,7 @@ absl::StatusOr<std::shared_ptr<const Plan>> Planner::MakeUnowned(const Device& d
   hp_plan_desc desc{};
   HP_INIT(desc);
   desc.camera = spec.camera.has_value() ? &camera : nullptr;
-  desc.sampling = spec.sampling.mode == SamplingMode::kFixed ? HP_SAMPLING_FIXED : HP_SAMPLING_STRATIFIED;
+  desc.sampling = HpSampling(spec.sampling.mode);
   desc.dt = spec.sampling.dt;
   desc.max_steps = spec.sampling.max_steps;
   desc.seed = spec.sampling.seed;

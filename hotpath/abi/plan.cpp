@@ -103,8 +103,8 @@ hp_status hp_plan_create(hp_ctx* ctx, const hp_plan_desc* desc, hp_plan** out) {
       if (single) HP_RETURN_IF_ERROR(CheckSingleCamera(*desc->camera));
       a.has_camera = 1;
     }
-    HP_REQUIRE(desc->sampling == HP_SAMPLING_FIXED || desc->sampling == HP_SAMPLING_STRATIFIED,
-               "plan.sampling = %d: must be fixed or stratified", desc->sampling);
+    HP_REQUIRE(desc->sampling >= HP_SAMPLING_FIXED && desc->sampling <= HP_SAMPLING_UNIFORM_JITTER,
+               "plan.sampling = %d: must be fixed, stratified or uniform jitter", desc->sampling);
     HP_REQUIRE(std::isfinite(desc->dt) && desc->dt > 0, "plan.dt = %g: must be finite and > 0", desc->dt);
     HP_REQUIRE(desc->max_steps >= 1 && desc->max_steps <= kMaxSteps, "plan.max_steps = %lld: must be 1 to %lld",
                static_cast<long long>(desc->max_steps), static_cast<long long>(kMaxSteps));

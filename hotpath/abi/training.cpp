@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "abi/checks.h"
+#include "abi/empty_bricks.h"
 #include "abi/error.h"
 #include "abi/field_build.h"
 #include "abi/objects.h"
@@ -201,10 +202,11 @@ hp_status hp_field_set_mask(hp_stream* stream, hp_field* field, const hp_mask_de
           ages[static_cast<size_t>(at)] = *from & 127;
           cells[static_cast<size_t>(at >> 5)] |= bit;
           if (*from & 128) seen[static_cast<size_t>(at >> 5)] |= bit;
-          any[static_cast<size_t>(at >> 9)] = 1;
+          any[static_cast<size_t>(at >> 9)] |= 1 << ((at >> 2 & 1) | (at >> 5 & 1) << 1 | (at >> 8 & 1) << 2);
         }
       }
     }
+    MeasureEmptyBricks(grid.bricks_x, grid.bricks_y, (grid.nz + 7) / 8, any.data());
     HP_RETURN_IF_ERROR(Replace(field, kBits, cells.data(), cells.size() * 4));
     HP_RETURN_IF_ERROR(Replace(field, kAny, any.data(), any.size() * 4));
     HP_RETURN_IF_ERROR(Replace(field, kAges, ages.data(), ages.size()));

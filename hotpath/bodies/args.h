@@ -87,6 +87,7 @@ struct Sum128 {
 struct Counters {
   int64_t value[HP_COUNTER_COUNT] = {0};
   Sum128* sums = nullptr;  // HP_SUM_COUNT of this thread's own, where a job wants them
+  void* log = nullptr;     // of this thread's own: where the backend puts contributions to field values off
 };
 
 // What backward reads and writes besides rays, field and colours.

@@ -40,6 +40,7 @@ struct March {
   I first, last;  // segments first … last; none when last < first
   M truncated;
   U id_low, id_high;
+  F offset;  // of the sampler, where all segments have the same
 };
 
 HP_FN F transform_row(const Real* m, F x, F y, F z) {
@@ -58,6 +59,18 @@ HP_FN void clip_axis(F p, F g, Real lo, Real hi, F& t0, F& t1) {
   t1 = select(still, select(inside, t1, t0), min_of(leave, t1));
 }
 
+HP_FN F sampler_ray_offset(const Lattice& lattice, U id_low, U id_high) {
+  switch (lattice.sampler) {
+#define HP_SAMPLER(index, name) \
+  case index:                   \
+    return sampler_##name::ray_offset(lattice.seed, id_low, id_high);
+#include "hotpath_samplers.inc"
+#undef HP_SAMPLER
+    default:
+      return splat(Real(0.5));
+  }
+}
+
 HP_FN March start_march(const Grid& grid, const Lattice& lattice, const RayPacket& ray) {
   March s;
   s.px = transform_row(grid.m, ray.ox, ray.oy, ray.oz);
@@ -71,6 +84,7 @@ HP_FN March start_march(const Grid& grid, const Lattice& lattice, const RayPacke
   s.t1 = ray.t_far;
   s.id_low = ray.id_low;
   s.id_high = ray.id_high;
+  s.offset = sampler_ray_offset(lattice, ray.id_low, ray.id_high);
   if (!grid.unbounded) {
     clip_axis(s.px, s.gx, grid.lo[0], grid.hi[0], s.t0, s.t1);
     clip_axis(s.py, s.gy, grid.lo[1], grid.hi[1], s.t0, s.t1);
@@ -107,11 +121,12 @@ HP_FN March start_march(const Grid& grid, const Lattice& lattice, const RayPacke
   return s;
 }
 
-// How far along the ray the block of `size` cells (a power of two) around `cell` reaches on one axis, less `margin`
-// grid units. Cells are counted from `shift` before the origin of grid space. (p0, g): the ray; inverse: 1/g.
-HP_FN F exit_block_axis(I cell, I size, int shift, F p0, F g, F inverse, F margin) {
+// How far along the ray the block of `size` cells (a power of two) around `cell`, and `more` cells on either side of
+// it, reaches on one axis, less `margin` grid units. Cells are counted from `shift` before the origin of grid space.
+// (p0, g): the ray; inverse: 1/g.
+HP_FN F exit_block_axis(I cell, I size, I more, int shift, F p0, F g, F inverse, F margin) {
   I low = cell - bit_and_lanes(cell, size - splat_int(1)) - splat_int(shift);
-  F lo = to_real(low) + margin, hi = to_real(low + size) - margin;
+  F lo = to_real(low - more) + margin, hi = to_real(low + size + more) - margin;
   F plane = select(g < splat(0), lo, hi);
   return select(g == splat(0), splat(Real(1e30)), (plane - p0) * inverse);
 }
@@ -120,7 +135,7 @@ HP_FN F sampler_offset(const Lattice& lattice, const March& s, I k) {
   switch (lattice.sampler) {
 #define HP_SAMPLER(index, name) \
   case index:                   \
-    return sampler_##name::offset(lattice.seed, s.id_low, s.id_high, k);
+    return sampler_##name::offset(lattice.seed, s.id_low, s.id_high, k, s.offset);
 #include "hotpath_samplers.inc"
 #undef HP_SAMPLER
     default:

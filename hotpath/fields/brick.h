@@ -9,10 +9,12 @@ inline constexpr int kCellRow = 9, kCellSlice = 81, kCellsOfBrick = 729;
 // The cell of each lane and the weights of its four rows along x.
 struct Cell {
   I brick, local;            // local: of the cell's first value in the brick
+  I row;                     // 9 z + y, of it
   F fx, w00, w10, w01, w11;  // w<y><z>
   HP_FN void set(I brick_, I ix, I iy, I iz, F fx_, F fy, F fz) {
     brick = brick_;
-    local = bit_and(iz, 7) * splat_int(kCellSlice) + bit_and(iy, 7) * splat_int(kCellRow) + bit_and(ix, 7);
+    row = bit_and(iz, 7) * splat_int(kCellRow) + bit_and(iy, 7);
+    local = row * splat_int(kCellRow) + bit_and(ix, 7);
     fx = fx_;
     w11 = fy * fz;
     w10 = fy - w11;

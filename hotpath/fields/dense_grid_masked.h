@@ -41,10 +41,16 @@ struct field_dense_grid_masked {
   HP_FN int extent() const { return v.grid.nx + v.grid.ny + v.grid.nz; }
 
   HP_FN F exit(const Place& p, const March& s, F inverse_x, F inverse_y, F inverse_z, F margin) const {
-    const I size = select(equal(gather_int(v.bricks, p.brick), splat_int(0)), splat_int(8), splat_int(1));
-    const F x = exit_block_axis(p.at.ix, size, 0, s.px, s.gx, inverse_x, margin);
-    const F y = exit_block_axis(p.at.iy, size, 0, s.py, s.gy, inverse_y, margin);
-    const F z = exit_block_axis(p.at.iz, size, 0, s.pz, s.gz, inverse_z, margin);
+    const I what = gather_int(v.bricks, p.brick), zero = splat_int(0), one = splat_int(1);
+    const M none = less_equal(what, zero);
+    const I octant = bit_and(shift_right(p.at.ix, 2), 1) + shift_left(bit_and(shift_right(p.at.iy, 2), 1), 1) +
+                     shift_left(bit_and(shift_right(p.at.iz, 2), 1), 2);
+    const M quiet = equal(bit_and_lanes(what, shift_left_lanes(one, octant)), zero);
+    const I size = select(none, splat_int(8), select(quiet, splat_int(4), one));
+    const I more = select(none, shift_left(zero - one - what, 3), zero);
+    const F x = exit_block_axis(p.at.ix, size, more, 0, s.px, s.gx, inverse_x, margin);
+    const F y = exit_block_axis(p.at.iy, size, more, 0, s.py, s.gy, inverse_y, margin);
+    const F z = exit_block_axis(p.at.iz, size, more, 0, s.pz, s.gz, inverse_z, margin);
     return min_of(x, min_of(y, z));
   }
 

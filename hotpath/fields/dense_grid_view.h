@@ -24,9 +24,11 @@ struct DenseGridView {
 // upper neighbours. Bricks of 8^3 cells as above.
 struct DenseGridMaskedView {
   DenseGridView grid;
-  const int32_t* cells;   // 16 words per brick, bit (y & 3) * 8 + (x & 7) of word (z & 7) * 2 + (y >> 2 & 1)
-  const int32_t* bricks;  // per brick: not 0 when a cell is there
-  uint32_t* seen;         // as `cells`: where a forward saw a weight of `seen_weight` or more; null: not wanted
+  const int32_t* cells;  // 16 words per brick, bit (y & 3) * 8 + (x & 7) of word (z & 7) * 2 + (y >> 2 & 1)
+  // Per brick: bit x/4 + 2 (y/4) + 4 (z/4) where a cell of that octant is there; for a brick of which none is, -d, d >=
+  // 1: in the cube of 2 d - 1 bricks around it none is either.
+  const int32_t* bricks;
+  uint32_t* seen;  // as `cells`: where a forward saw a weight of `seen_weight` or more; null: not wanted
   float seen_weight;
 };
 

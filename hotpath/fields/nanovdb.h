@@ -59,9 +59,9 @@ struct field_nanovdb {
   // How far along the ray the empty block reaches, less `margin` grid units for rounding.
   HP_FN F exit(const Place& p, const March& s, F inverse_x, F inverse_y, F inverse_z, F margin) const {
     I size = select(equal(p.node, splat_int(0)), splat_int(128), splat_int(8));
-    F x = exit_block_axis(p.ix, size, v.shift_x, s.px, s.gx, inverse_x, margin);
-    F y = exit_block_axis(p.iy, size, v.shift_y, s.py, s.gy, inverse_y, margin);
-    F z = exit_block_axis(p.iz, size, v.shift_z, s.pz, s.gz, inverse_z, margin);
+    F x = exit_block_axis(p.ix, size, splat_int(0), v.shift_x, s.px, s.gx, inverse_x, margin);
+    F y = exit_block_axis(p.iy, size, splat_int(0), v.shift_y, s.py, s.gy, inverse_y, margin);
+    F z = exit_block_axis(p.iz, size, splat_int(0), v.shift_z, s.pz, s.gz, inverse_z, margin);
     return min_of(x, min_of(y, z));
   }
 

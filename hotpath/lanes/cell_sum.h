@@ -29,6 +29,7 @@ HP_FN int64_t add_to(int64_t& a, int64_t b) {
 
 // Four adjacent values per voxel. `rows`: distances of the four rows along x from the cell's first value, in quanta.
 struct CellSum4 {
+  static constexpr int kValues = 4;
   Real fx[kWidth], w[4][kWidth], value[4][kWidth];
   int64_t sum[4][8];
   HP_FN void load(F fx_, F w00, F w10, F w01, F w11, const F d[4]) {
@@ -41,14 +42,22 @@ struct CellSum4 {
   }
   HP_FN void clear() { memset(sum, 0, sizeof sum); }
   HP_FN void add(int lane) {
+    const Real rows[4] = {w[0][lane], w[1][lane], w[2][lane], w[3][lane]};
+    Real values[4];
+    get(lane, values);
+    add_values(fx[lane], rows, values);
+  }
+  HP_FN void get(int lane, Real* out) const {
+    for (int c = 0; c < 4; ++c) out[c] = value[c][lane];
+  }
+  HP_FN void add_values(Real x, const Real rows[4], const Real* values) {
     Real pair[8];
     for (int c = 0; c < 4; ++c) {
-      pair[4 + c] = value[c][lane] * fx[lane];
-      pair[c] = value[c][lane] - pair[4 + c];
+      pair[4 + c] = values[c] * x;
+      pair[c] = values[c] - pair[4 + c];
     }
     for (int row = 0; row < 4; ++row) {
-      const Real weight = w[row][lane];
-      for (int i = 0; i < 8; ++i) sum[row][i] += round_to_quanta(static_cast<double>(pair[i] * weight));
+      for (int i = 0; i < 8; ++i) sum[row][i] += round_to_quanta(static_cast<double>(pair[i] * rows[row]));
     }
   }
   // Adds to memory; negative when something wrapped.

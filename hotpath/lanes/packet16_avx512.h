@@ -407,6 +407,7 @@ HP_FN void trilinear16(const float* base, I cell, int64_t stride_y, int64_t stri
 
 // Sums in registers: eight quanta of one row in each. Rounding is the conversion's own, to the nearest, ties to even.
 struct CellSum4 {
+  static constexpr int kValues = 4;
   alignas(64) float fx[16], w[4][16], value[4][16];  // value: four rays' four values in turn, lane 4 q + i in [i][4 q]
   __m512i sum[4];
   HP_FN void load(F fx_, F w00, F w10, F w01, F w11, const F d[4]) {
@@ -428,13 +429,17 @@ struct CellSum4 {
     for (__m512i& s : sum) s = _mm512_setzero_si512();
   }
   HP_FN void add(int lane) {
-    const __m128 v = _mm_load_ps(value[lane & 3] + (lane & ~3));
-    const __m128 upper = _mm_mul_ps(v, _mm_broadcast_ss(fx + lane)), lower = _mm_sub_ps(v, upper);
+    const float rows[4] = {w[0][lane], w[1][lane], w[2][lane], w[3][lane]};
+    add_values(fx[lane], rows, value[lane & 3] + (lane & ~3));
+  }
+  HP_FN void get(int lane, float* out) const { _mm_storeu_ps(out, _mm_load_ps(value[lane & 3] + (lane & ~3))); }
+  HP_FN void add_values(float x, const float rows[4], const float* values) {
+    const __m128 v = _mm_loadu_ps(values);
+    const __m128 upper = _mm_mul_ps(v, _mm_set1_ps(x)), lower = _mm_sub_ps(v, upper);
     const __m256 pair = _mm256_insertf128_ps(_mm256_castps128_ps256(lower), upper, 1);
 #pragma GCC unroll 4
     for (int row = 0; row < 4; ++row) {
-      sum[row] =
-          _mm512_add_epi64(sum[row], _mm512_cvtps_epi64(_mm256_mul_ps(pair, _mm256_broadcast_ss(w[row] + lane))));
+      sum[row] = _mm512_add_epi64(sum[row], _mm512_cvtps_epi64(_mm256_mul_ps(pair, _mm256_set1_ps(rows[row]))));
     }
   }
   HP_FN int64_t flush(int64_t* base, int stride) const {
@@ -463,6 +468,7 @@ struct CellSum4 {
 
 // Sixteen adjacent values per voxel: two registers each.
 struct CellSum16 {
+  static constexpr int kValues = 16;
   alignas(64) float fx[16], w[4][16], value[16][16];  // value: by ray
   __m512i sum[4][4];                                  // row; lower and upper voxel, values 0-7 and 8-15
   HP_FN void load(F fx_, F w00, F w10, F w01, F w11, const F d[16]) {
@@ -482,17 +488,42 @@ struct CellSum16 {
     }
   }
   HP_FN void add(int lane) {
-    const __m512 v = _mm512_load_ps(value[lane]);
-    const __m512 upper = _mm512_mul_ps(v, _mm512_set1_ps(fx[lane])), lower = _mm512_sub_ps(v, upper);
+    const float rows[4] = {w[0][lane], w[1][lane], w[2][lane], w[3][lane]};
+    add_values(fx[lane], rows, value[lane]);
+  }
+  HP_FN void get(int lane, float* out) const { _mm512_storeu_ps(out, _mm512_load_ps(value[lane])); }
+  HP_FN void add_values(float x, const float rows[4], const float* values) {
+    const __m512 v = _mm512_loadu_ps(values);
+    const __m512 upper = _mm512_mul_ps(v, _mm512_set1_ps(x)), lower = _mm512_sub_ps(v, upper);
 #pragma GCC unroll 4
     for (int row = 0; row < 4; ++row) {
-      const __m512 weight = _mm512_set1_ps(w[row][lane]);
+      const __m512 weight = _mm512_set1_ps(rows[row]);
       const __m512 low = _mm512_mul_ps(lower, weight), high = _mm512_mul_ps(upper, weight);
       sum[row][0] = _mm512_add_epi64(sum[row][0], _mm512_cvtps_epi64(_mm512_castps512_ps256(low)));
       sum[row][1] = _mm512_add_epi64(sum[row][1], _mm512_cvtps_epi64(_mm512_extractf32x8_ps(low, 1)));
       sum[row][2] = _mm512_add_epi64(sum[row][2], _mm512_cvtps_epi64(_mm512_castps512_ps256(high)));
       sum[row][3] = _mm512_add_epi64(sum[row][3], _mm512_cvtps_epi64(_mm512_extractf32x8_ps(high, 1)));
     }
+  }
+  // The same where voxels without a bit (at x and x + 1 of voxels[0, 1, 9, 10]) mean nothing yet.
+  HP_FN int64_t flush_new(int64_t* base, uint16_t* voxels, int x) const {
+    const int rows[4] = {0, 1, 9, 10};
+    __m512i wrapped = _mm512_setzero_si512();
+#pragma GCC unroll 4
+    for (int row = 0; row < 4; ++row) {
+      int64_t* p = base + rows[row] * 9 * 16;
+      uint16_t* there = voxels + rows[row];
+      const int known = *there >> x;
+      *there = static_cast<uint16_t>(*there | 3 << x);
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) {
+        const auto mask = static_cast<__mmask8>(-(known >> (i / 2) & 1));
+        const __m512i old = _mm512_maskz_loadu_epi64(mask, p + 8 * i), now = _mm512_add_epi64(old, sum[row][i]);
+        wrapped = _mm512_or_si512(wrapped, _mm512_ternarylogic_epi64(now, old, sum[row][i], 0x18));
+        _mm512_storeu_si512(p + 8 * i, now);
+      }
+    }
+    return _mm512_movepi64_mask(wrapped) != 0 ? -1 : 0;
   }
   HP_FN int64_t flush(int64_t* base) const {
     const int rows[4] = {0, 9 * 16, 81 * 16, 90 * 16};

@@ -112,9 +112,10 @@ inline ReferencePixel ReferenceRay(const ReferenceMedium& medium, const hp_plan_
       if (pixel.segments == plan.max_steps) break;
       if (plan.early_stop > 0 && through < plan.early_stop) break;
       double u = 0.5;
-      if (plan.sampling == HP_SAMPLING_STRATIFIED) {
+      if (plan.sampling != HP_SAMPLING_FIXED) {
+        const std::int64_t of = plan.sampling == HP_SAMPLING_STRATIFIED ? k : 0;
         u = (Philox({static_cast<std::uint32_t>(id), static_cast<std::uint32_t>(id >> 32),
-                     static_cast<std::uint32_t>(k), 0},
+                     static_cast<std::uint32_t>(of), 0},
                     {static_cast<std::uint32_t>(plan.seed), static_cast<std::uint32_t>(plan.seed >> 32)})[0] >>
              8) *
             0x1p-24;

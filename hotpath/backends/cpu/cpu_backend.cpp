@@ -7,8 +7,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -25,6 +28,7 @@
 #include "backends/cpu/mask.h"
 #include "backends/cpu/moment_store.h"
 #include "backends/cpu/ray_order.h"
+#include "backends/cpu/scatter_log.h"
 #include "backends/cpu/thread_pool.h"
 
 namespace hp {
@@ -174,8 +178,20 @@ class CpuBackend final : public Backend {
       sums.resize(per_thread.size() * HP_SUM_COUNT);
       for (size_t i = 0; i < per_thread.size(); ++i) per_thread[i].counters.sums = &sums[i * HP_SUM_COUNT];
     }
+    std::vector<std::unique_ptr<ScatterLog>> logs;
+    if (op == Op::kBackward && job.rays.order && job.gradients.store && table.add_noted) {
+      logs = TakeLogs(table.wide_scatter && !WantsPlace(job.gradients), job);
+      for (size_t i = 0; i < logs.size(); ++i) per_thread[i].counters.log = logs[i].get();
+    }
     pool_.Run(items,
               [&](int thread, int64_t item) { kernel(job, item, per_thread[static_cast<size_t>(thread)].counters); });
+    if (!logs.empty()) {
+      auto& store = *static_cast<GradientStore*>(job.gradients.store);
+      pool_.Run(static_cast<int64_t>(logs.size()), [&](int, int64_t i) {
+        table.add_noted(*logs[static_cast<size_t>(i)], store, store.values_per_voxel());
+      });
+      KeepLogs(std::move(logs));
+    }
     if (counters) {
       for (const auto& c : per_thread) {
         for (int i = 0; i < HP_COUNTER_COUNT; ++i) counters[i] += c.counters.value[i];
@@ -324,6 +340,7 @@ class CpuBackend final : public Backend {
     bool touched = false;
     for (size_t i = 0; i < 8; ++i) {
       out->bricks[i] = block.bricks[i] < 0 ? nullptr : store.Find(block.bricks[i]);
+      out->voxels[i] = out->bricks[i] ? store.VoxelsOf(out->bricks[i]) : nullptr;
       touched |= out->bricks[i] != nullptr;
     }
     const DenseGridView& grid = *job.grid;
@@ -336,8 +353,16 @@ class CpuBackend final : public Backend {
       out->extent[i] = block.extent[i];
       out->origin[i] = 8 * at[i];
     }
+    out->own = const_cast<int64_t*>(out->bricks[0]);
+    out->gradient = job.gradient;
+    out->prepare = [](void* gradient, int64_t* own, int row, int x) {
+      static_cast<const GradientStore*>(gradient)->PrepareVoxel(own, row, x);
+    };
     out->moments = job.moments;
     out->moment_values = job.moments ? static_cast<const MomentStore*>(job.moments)->moment_values() : 0;
+    out->find = [](const void* moments, int64_t block_index) -> const float* {
+      return static_cast<const MomentStore*>(moments)->Find(block_index);
+    };
     out->touch = [](void* moments, int64_t block_index) {
       return static_cast<MomentStore*>(moments)->Touch(block_index);
     };
@@ -348,6 +373,24 @@ class CpuBackend final : public Backend {
   static bool WantsPlace(const GradientArgs& g) {
     return (g.wanted & HP_WANT_CAMERA) != 0 || g.d_origins.data || g.d_directions.data || g.d_t_near.data ||
            g.d_t_far.data;
+  }
+  // A log for every thread, empty; none for fields of one value per voxel.
+  std::vector<std::unique_ptr<ScatterLog>> TakeLogs(bool wide, const Job& job) {
+    const int stride = static_cast<const GradientStore*>(job.gradients.store)->values_per_voxel();
+    if (stride == 1) return {};
+    const int values = wide && stride == 16 ? 16 : 4;
+    {
+      std::lock_guard<std::mutex> lock(logs_mutex_);
+      if (!logs_.empty() && logs_.front()->values() == values) return std::exchange(logs_, {});
+    }
+    const auto threads = static_cast<size_t>(pool_.threads());
+    std::vector<std::unique_ptr<ScatterLog>> logs(threads);
+    for (auto& log : logs) log = std::make_unique<ScatterLog>(std::min(kLogBytes, kAllLogsBytes / threads), values);
+    return logs;
+  }
+  void KeepLogs(std::vector<std::unique_ptr<ScatterLog>> logs) {
+    std::lock_guard<std::mutex> lock(logs_mutex_);
+    logs_ = std::move(logs);
   }
   static void AddSum(int64_t* low_high, const Sum128& more) {
     const auto low = static_cast<uint64_t>(low_high[0]) + more.low;
@@ -373,8 +416,12 @@ class CpuBackend final : public Backend {
 #endif
   }
 
+  static constexpr size_t kLogBytes = size_t{16} << 20, kAllLogsBytes = size_t{256} << 20;
+
   ThreadPool pool_;
   hp_isa isa_;
+  std::mutex logs_mutex_;
+  std::vector<std::unique_ptr<ScatterLog>> logs_;  // guarded by logs_mutex_: of the last pass, for the next one
 };
 
 }  // namespace

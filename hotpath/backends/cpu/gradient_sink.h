@@ -4,6 +4,7 @@
 #pragma once
 
 #include "backends/cpu/gradient_store.h"
+#include "backends/cpu/scatter_log.h"
 #include "bodies/args.h"
 #include "fields/brick.h"
 #include "lanes/cell_sum.h"
@@ -33,11 +34,68 @@ static inline bool add_to_sum(Sum128& s, double x) {
   return true;
 }
 
+#if !defined(HP_REAL_IS_DOUBLE)
+
+// Adds what a log holds, brick by brick, and empties it. `stride`: values per voxel.
+HP_FN void prefetch_cell(const int64_t* values, int stride) {
+  for (int row : {0, kCellRow, kCellSlice, kCellSlice + kCellRow}) {
+    const int64_t* p = values + row * stride;
+    for (int i = 0; i < 2 * stride; i += 8) __builtin_prefetch(p + i, 1);
+    if (stride < 8) __builtin_prefetch(p + 2 * stride - 1, 1);
+  }
+}
+
+template <class Sum, class Flush>
+HP_FN void add_noted_as(cpu::ScatterLog& log, cpu::GradientStore& store, int stride, Flush flush) {
+  constexpr size_t kAhead = 4;  // records whose memory is on its way
+  const std::vector<uint32_t>& order = log.Order();
+  const size_t n = order.size();
+  int64_t wrapped = 0;
+  for (size_t i = 0; i < n;) {
+    const int32_t brick = log.At(order[i])->brick;
+    int64_t* values = store.Lock(brick);
+    for (; i < n; ++i) {
+      cpu::ScatterRecord* r = log.At(order[i]);
+      if (r->brick != brick) break;
+      if (i + 2 * kAhead < n) __builtin_prefetch(log.At(order[i + 2 * kAhead]));
+      if (i + kAhead < n) {
+        const cpu::ScatterRecord* next = log.At(order[i + kAhead]);
+        if (next->brick == brick) prefetch_cell(values + next->at, stride);
+      }
+      Sum sum;
+      sum.clear();
+      sum.add_values(r->fx, r->w, cpu::ScatterLog::Values(r));
+      wrapped |= flush(sum, values, r->at, r->row, r->x);
+    }
+    store.Unlock(brick);
+  }
+  log.Clear();
+  if (wrapped < 0) store.SetOverflow();
+}
+
+static void add_noted(cpu::ScatterLog& log, cpu::GradientStore& store, int stride) {
+#if defined(HP_LANE_HAS_VOXEL16)
+  if (log.values() == 16) {
+    add_noted_as<CellSum16>(log, store, 16, [&](const CellSum16& sum, int64_t* values, int32_t at, int row, int x) {
+      return sum.flush_new(values + at, store.VoxelsOf(values) + row, x);
+    });
+    return;
+  }
+#endif
+  add_noted_as<CellSum4>(log, store, stride, [&](const CellSum4& sum, int64_t* values, int32_t at, int row, int x) {
+    store.PrepareCell(values, row, x);
+    return sum.flush(values + at, stride);
+  });
+}
+
+#endif
+
 class GradientSink {
  public:
   // The adjoint image is multiplied by scale() on the way in, a power of two: then field values come in quanta.
   HP_FN GradientSink(const Job& job, Counters& counters)
       : store_(static_cast<cpu::GradientStore*>(job.gradients.store)),
+        log_(static_cast<cpu::ScatterLog*>(counters.log)),
         counters_(counters),
         scene_((job.gradients.wanted & HP_WANT_SCENE) != 0),
         scale_(store_ ? power_of_two(-job.gradients.exponent) : 1.0),
@@ -59,6 +117,7 @@ class GradientSink {
     live = fitting(fits, live);
     CellSum4 sum;
     sum.load(cell.fx, cell.w00, cell.w10, cell.w01, cell.w11, d);
+    if (note(cell, live, sum, first, stride)) return;
     each_cell(cell, live, sum, [&](int64_t* brick, int32_t local) {
       return sum.flush(brick + int64_t{local} * stride + first, stride);
     });
@@ -73,6 +132,7 @@ class GradientSink {
     live = fitting(fits, live);
     CellSum16 sum;
     sum.load(cell.fx, cell.w00, cell.w10, cell.w01, cell.w11, d);
+    if (note(cell, live, sum, 0, 16)) return;
     each_cell(cell, live, sum, [&](int64_t* brick, int32_t local) { return sum.flush(brick + int64_t{local} * 16); });
 #else
     for (int i = 0; i < 16; i += 4) scatter4(cell, i, 16, d + i, live);
@@ -110,16 +170,47 @@ class GradientSink {
     return both(live, fits);
   }
 
+  // Puts the contributions of live lanes off; false when they are to be added at once.
+  template <class Sum>
+  HP_FN bool note([[maybe_unused]] const Cell& cell, [[maybe_unused]] M live, [[maybe_unused]] const Sum& sum,
+                  [[maybe_unused]] int first, [[maybe_unused]] int stride) {
+#if defined(HP_REAL_IS_DOUBLE)
+    return false;
+#else
+    if (!log_ || log_->values() != Sum::kValues) return false;
+    uint32_t left = mask_bits(live);
+    if (left == 0) return true;
+    if (!log_->HasRoom(kWidth)) add_noted(*log_, *store_, stride);
+    alignas(64) int32_t bricks[kWidth], locals[kWidth], rows[kWidth];
+    store_lanes(cell.brick, bricks);
+    store_lanes(cell.local, locals);
+    store_lanes(cell.row, rows);
+    for (; left != 0; left &= left - 1) {
+      const int i = __builtin_ctz(left);
+      cpu::ScatterRecord* r = log_->Append();
+      r->brick = bricks[i];
+      r->at = locals[i] * stride + first;
+      r->fx = sum.fx[i];
+      for (int row = 0; row < 4; ++row) r->w[row] = sum.w[row][i];
+      r->row = static_cast<uint8_t>(rows[i]);
+      r->x = static_cast<uint8_t>(locals[i] - kCellRow * rows[i]);
+      sum.get(i, cpu::ScatterLog::Values(r));
+    }
+    return true;
+#endif
+  }
+
   template <class Sum, class Flush>
   HP_FN void each_cell(const Cell& cell, M live, Sum& sum, Flush flush) {
     uint32_t left = mask_bits(live);
     if (left == 0) return;
     // Differs for different cells, if only modulo 2^32.
     const I key = cell.brick * splat_int(kCellsOfBrick) + cell.local;
-    alignas(64) int32_t keys[kWidth], bricks[kWidth], locals[kWidth];
+    alignas(64) int32_t keys[kWidth], bricks[kWidth], locals[kWidth], rows[kWidth];
     store_lanes(key, keys);
     store_lanes(cell.brick, bricks);
     store_lanes(cell.local, locals);
+    store_lanes(cell.row, rows);
     int64_t wrapped = 0;
     int32_t held = -1;
     int64_t* values = nullptr;
@@ -134,6 +225,7 @@ class GradientSink {
         held = bricks[first];
         values = store_->Lock(held);
       }
+      store_->PrepareCell(values, rows[first], locals[first] - kCellRow * rows[first]);
       wrapped |= flush(values, locals[first]);
     } while (left != 0);
     store_->Unlock(held);
@@ -141,6 +233,7 @@ class GradientSink {
   }
 
   cpu::GradientStore* store_;
+  cpu::ScatterLog* log_;  // null: contributions are added at once
   Counters& counters_;
   bool scene_;
   double scale_, sum_scale_;

@@ -13,11 +13,14 @@
 namespace hp::cpu {
 
 namespace {
-constexpr size_t kVoxels = 729;  // of a brick
-}
+constexpr size_t kVoxels = 729, kRows = 81;  // of a brick
+constexpr size_t kBitWords = (kRows * sizeof(uint16_t) + sizeof(int64_t) - 1) / sizeof(int64_t);
+}  // namespace
 
 GradientStore::GradientStore(int64_t bricks, int values_per_voxel)
-    : brick_values_(kVoxels * static_cast<size_t>(values_per_voxel)),
+    : values_per_voxel_(static_cast<size_t>(values_per_voxel)),
+      brick_values_(kVoxels * values_per_voxel_),
+      brick_words_((brick_values_ + kBitWords + 7) / 8 * 8),
       bricks_(static_cast<size_t>(bricks), nullptr),
       touched_(static_cast<size_t>(bricks), 0),
       locks_(new unsigned char[static_cast<size_t>(bricks)]()) {}
@@ -36,7 +39,7 @@ int64_t* GradientStore::Lock(int64_t brick) {
   int64_t*& values = bricks_[static_cast<size_t>(brick)];
   if (!touched_[static_cast<size_t>(brick)]) {
     if (!values) values = NewBrick();
-    std::memset(values, 0, brick_values_ * sizeof(int64_t));
+    std::fill_n(VoxelsOf(values), kRows, uint16_t{0});
     touched_[static_cast<size_t>(brick)] = 1;
   }
   return values;
@@ -49,10 +52,10 @@ void GradientStore::Unlock(int64_t brick) {
 int64_t* GradientStore::NewBrick() {
   std::lock_guard<std::mutex> lock(mutex_);
   if (in_last_slab_ == kBricksPerSlab) {
-    slabs_.emplace_back(new int64_t[kBricksPerSlab * brick_values_]);
+    slabs_.push_back(MakeAligned<int64_t>(kBricksPerSlab * brick_words_));
     in_last_slab_ = 0;
   }
-  return slabs_.back().get() + in_last_slab_++ * brick_values_;
+  return slabs_.back().get() + in_last_slab_++ * brick_words_;
 }
 
 void GradientStore::Zero() {
@@ -67,7 +70,7 @@ int64_t GradientStore::brick_count() const {
 
 uint64_t GradientStore::bytes() const {
   std::lock_guard<std::mutex> lock(mutex_);
-  return slabs_.size() * kBricksPerSlab * brick_values_ * sizeof(int64_t) + bricks_.size() * (sizeof(int64_t*) + 2);
+  return slabs_.size() * kBricksPerSlab * brick_words_ * sizeof(int64_t) + bricks_.size() * (sizeof(int64_t*) + 2);
 }
 
 template <class T>
@@ -75,9 +78,11 @@ bool ReadGradientBlock(const GradientStore& store, const GradientLayout& layout,
                        T* out) {
   const GradientLayout::Block b = layout.At(block);
   const int64_t* bricks[8];
+  const uint16_t* voxels[8];
   bool any = false;
   for (size_t i = 0; i < 8; ++i) {
     bricks[i] = b.bricks[i] < 0 ? nullptr : store.Find(b.bricks[i]);
+    voxels[i] = bricks[i] ? store.VoxelsOf(bricks[i]) : nullptr;
     any |= bricks[i] != nullptr;
   }
   if (!any) return true;
@@ -85,12 +90,15 @@ bool ReadGradientBlock(const GradientStore& store, const GradientLayout& layout,
   int64_t wrapped = 0;
   for (int z = 0; z < b.extent[2]; ++z) {
     for (int y = 0; y < b.extent[1]; ++y) {
+      // Which of this row's voxels each brick has.
+      int there[8];
+      for (int i = 0; i < 8; ++i) there[i] = bricks[i] ? voxels[i][(i & 4 ? 8 : z) * 9 + (i & 2 ? 8 : y)] : 0;
       T* row = out + b.first + y * layout.strides[1] + z * layout.strides[2];
       for (int x = 0; x < b.extent[0]; ++x) {
         T* to = row + x * layout.strides[0];
         // The places of this voxel: in its own brick and, on a lower face, behind the last cell of the neighbours.
         const int faces = (x == 0 ? 1 : 0) | (y == 0 ? 2 : 0) | (z == 0 ? 4 : 0);
-        if (faces == 0 && !bricks[0]) continue;
+        if (faces == 0 && !(there[0] >> x & 1)) continue;
         if (faces == 0) {
           const int64_t* from = bricks[0] + int64_t{z * 81 + y * 9 + x} * layout.values_per_voxel;
           for (int channel = 0; channel < channels; ++channel) {
@@ -101,7 +109,7 @@ bool ReadGradientBlock(const GradientStore& store, const GradientLayout& layout,
         for (int channel = 0; channel < channels; ++channel) {
           int64_t sum = 0;
           for (int i = 0; i < 8; ++i) {
-            if ((i & ~faces) != 0 || !bricks[i]) continue;
+            if ((i & ~faces) != 0 || !(there[i] >> (i & 1 ? 8 : x) & 1)) continue;
             const int local = (i & 4 ? 8 : z) * 81 + (i & 2 ? 8 : y) * 9 + (i & 1 ? 8 : x);
             const int64_t more = bricks[i][int64_t{local} * layout.values_per_voxel + channel];
             const auto total = static_cast<int64_t>(static_cast<uint64_t>(sum) + static_cast<uint64_t>(more));

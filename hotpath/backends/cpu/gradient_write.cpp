@@ -27,6 +27,7 @@ void WriteGradientBlock(GradientStore& store, const GradientLayout& layout, int6
           }
           // The voxel's place in its own brick; those in its neighbours' stay zero.
           if (!brick) brick = store.Lock(b.bricks[0]);
+          store.PrepareVoxel(brick, z * 9 + y, x);
           brick[int64_t{z * 81 + y * 9 + x} * layout.values_per_voxel + channel] =
               static_cast<int64_t>(std::nearbyint(quanta));
         }

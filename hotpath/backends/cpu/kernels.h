@@ -25,18 +25,26 @@ struct StepRay {
 struct BlockUpdate {
   const DenseGridView* grid;
   UpdateArgs args;
-  double quantum;                                 // of the gradient
-  const int64_t* bricks[8];                       // GradientLayout::Block's, null where there is nothing
-  int extent[3];                                  // voxels in x, y, z
-  int64_t origin[3];                              // first voxel
-  int64_t moment_values;                          // of one moment of a block
-  float* (*touch)(void* moments, int64_t block);  // the block's moments, made if need be
+  double quantum;             // of the gradient
+  const int64_t* bricks[8];   // GradientLayout::Block's, null where there is nothing
+  const uint16_t* voxels[8];  // of bricks: GradientStore::VoxelsOf
+  int64_t* own;               // bricks[0], to add to
+  void (*prepare)(void* gradient, int64_t* own, int row, int x);  // a voxel of own, before adding to it
+  void* gradient;
+  int extent[3];                                             // voxels in x, y, z
+  int64_t origin[3];                                         // first voxel
+  int64_t moment_values;                                     // of one moment of a block
+  const float* (*find)(const void* moments, int64_t block);  // the block's moments, or null
+  float* (*touch)(void* moments, int64_t block);             // the block's moments, made if need be
   void* moments;
   int64_t block;
 };
 using BlockKernel = int64_t (*)(const BlockUpdate& block);
 
 using StepKernel = double (*)(const Job& job, const StepRay& ray);  // dL/d(dt)
+
+class GradientStore;
+class ScatterLog;
 
 struct KernelTable {
   const char* name;
@@ -48,12 +56,14 @@ struct KernelTable {
   Kernel evaluate[kFieldTypes][2];
   Kernel backward[kFieldTypes][2][2];  // [field type][f16 storage][position, too]
   Kernel sample_backward[kFieldTypes][2];
-  StepKernel step_backward[kFieldTypes][2];                        // of the double lane alone
-  Kernel diff, ray_backward;                                       // staged
-  void (*ray_keys)(const Job& job, int64_t item, uint32_t* keys);  // of given rays, for OrderRays
-  int64_t (*max_count)(const Job& job);                            // most segments of any of the job's rays
-  BlockKernel update_block[kOptimizers];                           // f32; returns voxels that changed
-  BlockKernel smooth_block;                                        // f32
+  StepKernel step_backward[kFieldTypes][2];                              // of the double lane alone
+  void (*add_noted)(ScatterLog& log, GradientStore& store, int stride);  // f32; null: no logs
+  bool wide_scatter;                                                     // contributions of 16 values come whole
+  Kernel diff, ray_backward;                                             // staged
+  void (*ray_keys)(const Job& job, int64_t item, uint32_t* keys);        // of given rays, for OrderRays
+  int64_t (*max_count)(const Job& job);                                  // most segments of any of the job's rays
+  BlockKernel update_block[kOptimizers];                                 // f32; returns voxels that changed
+  BlockKernel smooth_block;                                              // f32
   // f64: values (n), gradient (n), moments (n, 2)
   void (*update_array[kOptimizers])(const UpdateArgs& args, int64_t n, double* values, const double* gradient,
                                     double* moments);

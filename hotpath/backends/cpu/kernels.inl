@@ -517,6 +517,10 @@ static cpu::KernelTable make_table(const char* name) {
 #define HP_OPTIMIZER(index, name) t.update_array[index] = update_array<optimizer_##name>;
 #else
   t.smooth_block = smooth_block;
+  t.add_noted = add_noted;
+#if defined(HP_LANE_HAS_VOXEL16)
+  t.wide_scatter = true;
+#endif
 #define HP_OPTIMIZER(index, name) t.update_block[index] = update_block<optimizer_##name>;
 #endif
 #include "hotpath_optimizers.inc"

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "abi/empty_bricks.h"
 #include "backends/cpu/thread_pool.h"
 
 namespace hp::cpu {
@@ -47,7 +48,7 @@ int64_t RefineMask(ThreadPool& pool, const DenseGridView& grid, const MaskArrays
   pool.Run(bricks, [&](int, int64_t brick) {
     uint8_t* ages = mask.ages + brick * kCells;
     uint32_t* seen = mask.seen + brick * 16;
-    if (mask.bricks[brick]) {
+    if (mask.bricks[brick] > 0) {
       for (int i = 0; i < kCells; ++i) {
         if (ages[i] == 0) continue;
         const int word = (i >> 6) * 2 + (i >> 5 & 1), bit = i & 31;
@@ -70,7 +71,7 @@ int64_t RefineMask(ThreadPool& pool, const DenseGridView& grid, const MaskArrays
           const int cx = x0 + x - 1, cy = y0 + y - 1, cz = z0 + z - 1;
           if (cx < 0 || cy < 0 || cz < 0 || cx >= grid.nx || cy >= grid.ny || cz >= grid.nz) continue;
           const int64_t of = (int64_t{cz >> 3} * by + (cy >> 3)) * bx + (cx >> 3);
-          if (!mask.bricks[of]) continue;
+          if (mask.bricks[of] <= 0) continue;
           const uint8_t age = mask.ages[of * kCells + ((cz & 7) << 6 | (cy & 7) << 3 | (cx & 7))];
           if (age == 0 || age > seen_window) continue;
           recent[static_cast<size_t>((z * kHalo + y) * kHalo + x)] = 1;
@@ -111,15 +112,16 @@ int64_t RefineMask(ThreadPool& pool, const DenseGridView& grid, const MaskArrays
     const uint8_t* ages = next.data() + brick * kCells;
     int32_t* cells = mask.cells + brick * 16;
     std::memset(cells, 0, 16 * sizeof *cells);
-    int32_t any = 0;
+    int32_t octants = 0;
     for (int i = 0; i < kCells; ++i) {
       if (ages[i] == 0) continue;
       cells[(i >> 6) * 2 + (i >> 5 & 1)] |= static_cast<int32_t>(uint32_t{1} << (i & 31));
-      any = 1;
+      octants |= 1 << ((i >> 2 & 1) | (i >> 5 & 1) << 1 | (i >> 8 & 1) << 2);
     }
-    mask.bricks[brick] = any;
+    mask.bricks[brick] = octants;
     std::memcpy(mask.ages + brick * kCells, ages, kCells);
   });
+  MeasureEmptyBricks(bx, by, bz, mask.bricks);
   return there;
 }
 

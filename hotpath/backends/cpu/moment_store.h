@@ -2,9 +2,11 @@
 // first touches them. A block holds its moments one after the other, each z, y, x, channel.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <memory>
 #include <vector>
+
+#include "backends/cpu/aligned.h"
 
 namespace hp::cpu {
 
@@ -18,7 +20,10 @@ class MomentStore {
   // Different blocks may be touched side by side.
   float* Touch(int64_t block) {
     auto& b = blocks_[static_cast<size_t>(block)];
-    if (!b) b.reset(new float[static_cast<size_t>(block_values())]());
+    if (!b) {
+      b = MakeAligned<float>(static_cast<size_t>(block_values()));
+      std::fill_n(b.get(), block_values(), 0.0f);
+    }
     return b.get();
   }
   float* Find(int64_t block) const { return blocks_[static_cast<size_t>(block)].get(); }
@@ -35,7 +40,7 @@ class MomentStore {
  private:
   int64_t moment_values_;
   int moments_;
-  std::vector<std::unique_ptr<float[]>> blocks_;
+  std::vector<Aligned<float>> blocks_;
 };
 
 }  // namespace hp::cpu

@@ -12,20 +12,44 @@ inline constexpr int kRowValues = 8 * kMaxChannels + 16;
 struct GradientRow {
   int64_t sum[kRowValues];
   bool any;  // one is not 0
+  uint8_t alive[8];
 
+  // Which voxels of a row brick i has: bit x; of a neighbour in x the place of the first voxel alone.
+  HP_FN static int voxels_of(const cpu::BlockUpdate& block, int i, int y, int z) {
+    if (!block.bricks[i] || ((i & 2) && y != 0) || ((i & 4) && z != 0)) return 0;
+    const int there = __atomic_load_n(block.voxels[i] + (i & 4 ? 8 : z) * 9 + (i & 2 ? 8 : y), __ATOMIC_RELAXED);
+    return i & 1 ? there >> 8 & 1 : there & ((1 << block.extent[0]) - 1);
+  }
+  HP_FN static bool touched(const cpu::BlockUpdate& block, int y, int z) {
+    int any = 0;
+    for (int i = 0; i < 8; ++i) any |= voxels_of(block, i, y, z);
+    return any != 0;
+  }
   HP_FN void gather(const cpu::BlockUpdate& block, int stride, int y, int z) {
-    const int64_t* const* bricks = block.bricks;
-    const int voxels = block.extent[0], n = voxels * stride;
+    const int n = block.extent[0] * stride;
     for (int i = 0; i < n; ++i) sum[i] = 0;
     for (int i = 0; i < 8; ++i) {
-      if (!bricks[i] || ((i & 2) && y != 0) || ((i & 4) && z != 0)) continue;
-      const int64_t* row = bricks[i] + int64_t{(i & 4 ? 8 : z) * 81 + (i & 2 ? 8 : y) * 9 + (i & 1 ? 8 : 0)} * stride;
-      const int values = i & 1 ? stride : n;  // the neighbour in x has a place of the first voxel alone
-      for (int j = 0; j < values; ++j) sum[j] += row[j];
+      int there = voxels_of(block, i, y, z);
+      if (there == 0) continue;
+      const int64_t* row =
+          block.bricks[i] + int64_t{(i & 4 ? 8 : z) * 81 + (i & 2 ? 8 : y) * 9 + (i & 1 ? 8 : 0)} * stride;
+      for (; there != 0; there &= there - 1) {
+        const int at = lowest_bit(static_cast<uint32_t>(there)) * stride;
+        for (int c = 0; c < stride; ++c) sum[at + c] += row[at + c];
+      }
     }
     int64_t bits = 0;
     for (int i = 0; i < n; ++i) bits |= sum[i];
     any = bits != 0;
+  }
+  // Which voxels take part in a step.
+  HP_FN void find_alive(int stride, int voxels, bool sparse) {
+    any = any || !sparse;
+    for (int x = 0; x < voxels; ++x) {
+      int64_t bits = 0;
+      for (int c = 0; c < stride; ++c) bits |= sum[x * stride + c];
+      alive[x] = bits != 0 || !sparse ? 1 : 0;
+    }
   }
 };
 
@@ -43,37 +67,87 @@ static int64_t update_block(const cpu::BlockUpdate& job) {
   alignas(64) Real rates[kRowValues] = {0}, value[kRowValues] = {0}, gradient[kRowValues] = {0},
                    alive[kRowValues] = {0}, moment[Optimizer::kMoments][kRowValues] = {{0}};
   for (int i = 0; i < n; ++i) rates[i] = i % stride < grid.channels ? Real(job.args.rates[i % stride]) : Real(0);
-  GradientRow row;
-  float* state = nullptr;
-  int64_t changed = 0;
+  // Rows that have something.
+  int rows[64], count = 0;
   for (int z = 0; z < job.extent[2]; ++z) {
     for (int y = 0; y < job.extent[1]; ++y) {
-      row.gather(job, stride, y, z);
-      if (!row.any && job.args.sparse) continue;
-      if (!state) state = job.touch(job.moments, job.block);
-      for (int x = 0; x < job.extent[0]; ++x) {
-        int64_t bits = 0;
-        for (int c = 0; c < stride; ++c) bits |= row.sum[x * stride + c];
-        const bool steps = bits != 0 || !job.args.sparse;
-        changed += steps;
-        for (int c = 0; c < stride; ++c) alive[x * stride + c] = Real(steps ? 1 : 0);
+      if (!job.args.sparse || GradientRow::touched(job, y, z)) rows[count++] = z * 8 + y;
+    }
+  }
+  // Sums of a row are on their way two rows before they are added up, and what they change two rows before it does.
+  constexpr int kAhead = 2;
+  const float* known = job.find(job.moments, job.block);
+  GradientRow ring[2 * kAhead];
+  auto lines = [](const void* from, int bytes) {
+    const char* p = static_cast<const char*>(from);
+    for (const char* end = p + bytes; p < end; p += 64) __builtin_prefetch(p, 1);
+    __builtin_prefetch(static_cast<const char*>(from) + bytes - 1, 1);
+  };
+  auto fetch_sums = [&](int r) {
+    if (r >= count) return;
+    const int y = rows[r] & 7, z = rows[r] >> 3;
+    for (int there = GradientRow::voxels_of(job, 0, y, z); there != 0; there &= there - 1) {
+      lines(job.bricks[0] + int64_t{z * 81 + y * 9 + lowest_bit(static_cast<uint32_t>(there))} * stride, stride * 8);
+    }
+  };
+  auto add_up = [&](int r) {
+    if (r >= count) return;
+    const int y = rows[r] & 7, z = rows[r] >> 3;
+    GradientRow& row = ring[r % (2 * kAhead)];
+    row.gather(job, stride, y, z);
+    row.find_alive(stride, job.extent[0], job.args.sparse != 0);
+    const float* values = row_of(grid, job.origin[0], job.origin[1] + y, job.origin[2] + z);
+    for (int x = 0; x < job.extent[0]; ++x) {
+      if (!row.alive[x]) continue;
+      lines(values + x * stride, stride * 4);
+      for (int m = 0; known && m < Optimizer::kMoments; ++m) {
+        lines(known + m * job.moment_values + (int64_t{rows[r]} * 8 + x) * stride, stride * 4);
       }
-      for (int i = 0; i < n; ++i) gradient[i] = static_cast<Real>(static_cast<double>(row.sum[i]) * job.quantum);
-      float* values = row_of(grid, job.origin[0], job.origin[1] + y, job.origin[2] + z);
-      float* kept = state + int64_t{z * 8 + y} * 8 * stride;
+    }
+  };
+  float* state = nullptr;
+  int64_t changed = 0;
+  for (int r = 0; r < kAhead; ++r) fetch_sums(r);
+  for (int r = 0; r < kAhead; ++r) {
+    fetch_sums(r + kAhead);
+    add_up(r);
+  }
+  for (int r = 0; r < count; ++r) {
+    fetch_sums(r + 2 * kAhead);
+    add_up(r + kAhead);
+    const int y = rows[r] & 7, z = rows[r] >> 3;
+    const GradientRow& row = ring[r % (2 * kAhead)];
+    if (!row.any) continue;
+    if (!state) state = job.touch(job.moments, job.block);
+    for (int x = 0; x < job.extent[0]; ++x) {
+      changed += row.alive[x];
+      for (int c = 0; c < stride; ++c) alive[x * stride + c] = Real(row.alive[x]);
+    }
+    for (int i = 0; i < n; ++i) gradient[i] = static_cast<Real>(static_cast<double>(row.sum[i]) * job.quantum);
+    float* values = row_of(grid, job.origin[0], job.origin[1] + y, job.origin[2] + z);
+    float* kept = state + int64_t{z * 8 + y} * 8 * stride;
+    // Whole rows are packets; others are copied out and back.
+    const bool whole = n % kWidth == 0;
+    float* v = whole ? values : value;
+    float* of[Optimizer::kMoments];
+    for (int m = 0; m < Optimizer::kMoments; ++m) of[m] = whole ? kept + m * job.moment_values : moment[m];
+    if (!whole) {
       memcpy(value, values, static_cast<size_t>(n) * sizeof(float));
       for (int m = 0; m < Optimizer::kMoments; ++m) {
         memcpy(moment[m], kept + m * job.moment_values, static_cast<size_t>(n) * sizeof(float));
       }
-      for (int i = 0; i < n; i += kWidth) {
-        const M steps = load_lanes(alive + i) > splat(0);
-        const F before = load_lanes(value + i);
-        F m[Optimizer::kMoments], old[Optimizer::kMoments];
-        for (int k = 0; k < Optimizer::kMoments; ++k) m[k] = old[k] = load_lanes(moment[k] + i);
-        const F after = Optimizer::step(job.args, before, load_lanes(gradient + i), load_lanes(rates + i), m);
-        store_lanes(select(steps, after, before), value + i);
-        for (int k = 0; k < Optimizer::kMoments; ++k) store_lanes(select(steps, m[k], old[k]), moment[k] + i);
-      }
+    }
+    for (int i = 0; i < n; i += kWidth) {
+      const M steps = load_lanes(alive + i) > splat(0);
+      if (!any(steps)) continue;
+      const F before = load_lanes(v + i);
+      F m[Optimizer::kMoments], old[Optimizer::kMoments];
+      for (int k = 0; k < Optimizer::kMoments; ++k) m[k] = old[k] = load_lanes(of[k] + i);
+      const F after = Optimizer::step(job.args, before, load_lanes(gradient + i), load_lanes(rates + i), m);
+      store_lanes(select(steps, after, before), v + i);
+      for (int k = 0; k < Optimizer::kMoments; ++k) store_lanes(select(steps, m[k], old[k]), of[k] + i);
+    }
+    if (!whole) {
       memcpy(values, value, static_cast<size_t>(n) * sizeof(float));
       for (int m = 0; m < Optimizer::kMoments; ++m) {
         memcpy(kept + m * job.moment_values, moment[m], static_cast<size_t>(n) * sizeof(float));
@@ -86,8 +160,7 @@ static int64_t update_block(const cpu::BlockUpdate& job) {
 // Adds the slopes of the total variation at a block's voxels to its own brick. Places that others read at the same time
 // are those behind the last cell of a brick, which this does not write. -1 when a sum has left its range.
 static int64_t smooth_block(const cpu::BlockUpdate& job) {
-  int64_t* own = const_cast<int64_t*>(job.bricks[0]);
-  if (!own) return 0;
+  if (!job.own) return 0;
   const DenseGridView& grid = *job.grid;
   const int stride = grid.channel_stride;
   GradientRow row;
@@ -113,7 +186,8 @@ static int64_t smooth_block(const cpu::BlockUpdate& job) {
             for (int c = 0; c < stride; ++c) slope[c] = slope[c] + (here[c] - there[c]);
           }
         }
-        int64_t* to = own + int64_t{z * 81 + y * 9 + x} * stride;
+        job.prepare(job.gradient, job.own, z * 9 + y, x);
+        int64_t* to = job.own + int64_t{z * 81 + y * 9 + x} * stride;
         for (int c = 0; c < grid.channels; ++c) {
           const double quanta = static_cast<double>(slope[c]) * job.args.rates[c] / job.quantum;
           if (!(quanta < 0x1p50 && quanta > -0x1p50)) {

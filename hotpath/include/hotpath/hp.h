@@ -276,7 +276,11 @@ typedef struct hp_camera {
   double t_near, t_far; /* t_far may be +infinity */
 } hp_camera;
 
-typedef enum hp_sampling { HP_SAMPLING_FIXED = 1, HP_SAMPLING_STRATIFIED = 2 } hp_sampling;
+typedef enum hp_sampling {
+  HP_SAMPLING_FIXED = 1,         /* the midpoint of every segment */
+  HP_SAMPLING_STRATIFIED = 2,    /* a random place in every segment */
+  HP_SAMPLING_UNIFORM_JITTER = 3 /* a random place for every ray, the same in all its segments */
+} hp_sampling;
 typedef enum hp_precision { HP_PRECISION_F32 = 1, HP_PRECISION_F64 = 2 } hp_precision;
 
 typedef struct hp_plan_desc {
@@ -285,7 +289,7 @@ typedef struct hp_plan_desc {
   hp_sampling sampling;
   double dt;         /* world length of a lattice segment, > 0 */
   int64_t max_steps; /* non-empty segments per ray, 1 … 2^24 */
-  uint64_t seed;     /* of stratified sampling */
+  uint64_t seed;     /* of random sampling */
   double early_stop; /* a ray whose transmittance is below ends; 0 = off; in [0, 1) */
   double background[3];
   hp_precision precision; /* of arithmetic, rays and images */

@@ -22,7 +22,7 @@ struct Roi {  // half-open pixel rectangle of the whole image
   friend bool operator==(const Roi&, const Roi&) = default;
 };
 
-enum class SamplingMode : std::uint8_t { kFixed, kStratified };
+enum class SamplingMode : std::uint8_t { kFixed, kStratified, kUniformJitter };
 enum class Precision : std::uint8_t { kF32, kF64 };
 
 struct SamplingSpec {
