@@ -3,6 +3,7 @@
 
 #include <openvdb/openvdb.h>
 
+#include <cstdint>
 #include <exception>
 #include <new>
 #include <string>
@@ -29,6 +30,17 @@ absl::StatusOr<T> Guarded(absl::string_view name, Body body) {
   } catch (const std::exception& e) {
     return DamagedVdb(name, Printable(e.what()));
   }
+}
+
+// Writers leave the number of active voxels beside a grid. OpenVDB never compares, so a damaged tree would pass for a
+// smaller volume.
+[[nodiscard]] inline absl::Status CheckComplete(const openvdb::GridBase& header, const openvdb::GridBase& grid,
+                                                absl::string_view name) {
+  const auto declared = header.getMetadata<openvdb::Int64Metadata>(openvdb::GridBase::META_FILE_VOXEL_COUNT);
+  if (declared == nullptr) return absl::OkStatus();
+  const auto present = static_cast<std::int64_t>(grid.activeVoxelCount());
+  if (present == declared->value()) return absl::OkStatus();
+  return DamagedVdb(name, absl::StrCat("damaged: declares ", declared->value(), " active voxels, has ", present));
 }
 
 // The OpenVDB grid of a checked NanoVDB buffer: values, states, transform, name.

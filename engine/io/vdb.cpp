@@ -17,6 +17,7 @@
 #include "nanovdb_tree.h"
 #include "openvdb_guard.h"
 #include "printable.h"
+#include "vdb_color.h"
 #include "vdb_header.h"
 
 namespace dvren::io {
@@ -64,16 +65,6 @@ absl::StatusOr<std::vector<std::string>> OpenFile(openvdb::io::File& file, const
 // A level set (whose interior is negative) becomes density 1 inside, falling to 0 through the narrow band.
 void LevelSetToFog(openvdb::FloatGrid& grid) {
   openvdb::tools::sdfToFogVolume(grid);
-}
-
-// Writers leave the number of active voxels beside a grid. OpenVDB never compares, so a damaged tree would pass for a
-// smaller volume.
-absl::Status CheckComplete(const openvdb::GridBase& header, const openvdb::GridBase& grid, absl::string_view name) {
-  const auto declared = header.getMetadata<openvdb::Int64Metadata>(openvdb::GridBase::META_FILE_VOXEL_COUNT);
-  if (declared == nullptr) return absl::OkStatus();
-  const auto present = static_cast<std::int64_t>(grid.activeVoxelCount());
-  if (present == declared->value()) return absl::OkStatus();
-  return DamagedVdb(name, absl::StrCat("damaged: declares ", declared->value(), " active voxels, has ", present));
 }
 
 absl::StatusOr<openvdb::FloatGrid::Ptr> ReadGrid(const std::string& path, const VdbOptions& options,
@@ -169,8 +160,15 @@ absl::StatusOr<DenseVolume> VdbToDense(const std::string& path, const VdbOptions
     const std::string name = absl::StrCat(file_name, ": grid ", Printable(grid->getName()));
     openvdb::CoordBBox box = grid->evalActiveVoxelBoundingBox();
     box.expand(1);
+    openvdb::io::File file(path);
+    std::int64_t colors = 0;
+    if (options.grid.empty() && grid->getName() == "density") {  // a grid that was asked for comes alone
+      DVREN_RETURN_IF_ERROR(OpenFile(file, path, file_name).status());
+      DVREN_ASSIGN_OR_RETURN(colors, FindColors(file, grid->transform(), file_name));
+    }
     DenseVolume dense;
-    std::uint64_t bytes = sizeof(float);
+    dense.shape[3] = 1 + colors;
+    std::uint64_t bytes = sizeof(float) * static_cast<std::uint64_t>(dense.shape[3]);
     for (int i = 0; i < 3; ++i) {
       const std::int64_t extent = std::int64_t{box.max()[i]} - box.min()[i] + 1;
       if (!MultiplyFits(bytes, static_cast<std::uint64_t>(extent), &bytes)) bytes = UINT64_MAX;
@@ -179,11 +177,21 @@ absl::StatusOr<DenseVolume> VdbToDense(const std::string& path, const VdbOptions
       dense.box.min[i] = box.min()[i] - 0.5;
       dense.box.max[i] = box.max()[i] + 0.5;
     }
-    dense.shape[3] = 1;
     dense.local_to_world = IndexToWorld(grid->transform());
     dense.values = Blob(bytes);
-    openvdb::tools::Dense<float, openvdb::tools::LayoutXYZ> view(box, reinterpret_cast<float*>(dense.values.data()));
-    openvdb::tools::copyToDense(*grid, view);
+    auto* values = reinterpret_cast<float*>(dense.values.data());
+    if (colors == 0) {
+      openvdb::tools::Dense<float, openvdb::tools::LayoutXYZ> view(box, values);
+      openvdb::tools::copyToDense(*grid, view);
+    } else {
+      std::vector<float> densities(bytes / sizeof(float) / static_cast<std::uint64_t>(dense.shape[3]));
+      openvdb::tools::Dense<float, openvdb::tools::LayoutXYZ> view(box, densities.data());
+      openvdb::tools::copyToDense(*grid, view);
+      for (std::size_t i = 0; i < densities.size(); ++i) {
+        values[(i + 1) * static_cast<std::size_t>(dense.shape[3]) - 1] = densities[i];
+      }
+      DVREN_RETURN_IF_ERROR(ReadColors(file, box, file_name, &dense));
+    }
     DVREN_RETURN_IF_ERROR(CheckDense(dense, name, {box.min()[0], box.min()[1], box.min()[2]}));
     return dense;
   });

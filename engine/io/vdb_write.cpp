@@ -8,11 +8,13 @@
 #include <vector>
 
 #include "dvren/io/check.h"
+#include "dvren/io/densities.h"
 #include "dvren/io/nvdb.h"
 #include "dvren/io/vdb.h"
 #include "half.h"
 #include "nanovdb_tree.h"
 #include "openvdb_guard.h"
+#include "vdb_color.h"
 
 namespace dvren::io {
 
@@ -88,21 +90,22 @@ IndexFrame FrameOf(const DenseVolume& dense) {
   return frame;
 }
 
-absl::StatusOr<openvdb::FloatGrid::Ptr> GridOf(const DenseVolume& dense, const std::string& path) {
-  DVREN_RETURN_IF_ERROR(CheckDense(dense, path));
-  if (dense.shape[3] != 1) {
-    return InvalidField(absl::StrCat(path, ": channels"), dense.shape[3], "a VDB here holds sigma alone: must be 1");
-  }
+absl::StatusOr<openvdb::GridPtrVec> GridsOf(const DenseVolume& volume, const std::string& path) {
+  DVREN_ASSIGN_OR_RETURN(const DenseVolume dense, WithDensities(volume, path));
   for (int i = 0; i < 3; ++i) {
     if (dense.shape[i] > 1 << 30) return InvalidField(absl::StrCat(path, ": extent"), dense.shape[i], "at most 2^30");
   }
-  std::vector<float> widened;
   auto* values = const_cast<float*>(reinterpret_cast<const float*>(dense.values.data()));  // Dense only reads it
-  if (dense.dtype == DType::kF16) {
+  std::vector<float> densities;
+  if (dense.dtype == DType::kF16 || dense.shape[3] != 1) {
+    const auto channels = static_cast<std::size_t>(dense.shape[3]);
     const auto* halves = reinterpret_cast<const std::uint16_t*>(dense.values.data());
-    widened.resize(dense.values.size() / 2);
-    for (std::size_t i = 0; i < widened.size(); ++i) widened[i] = HalfToFloat(halves[i]);
-    values = widened.data();
+    densities.resize(dense.values.size() / DTypeSize(dense.dtype) / channels);
+    for (std::size_t i = 0; i < densities.size(); ++i) {
+      const std::size_t at = (i + 1) * channels - 1;
+      densities[i] = dense.dtype == DType::kF16 ? HalfToFloat(halves[at]) : values[at];
+    }
+    values = densities.data();
   }
   const IndexFrame frame = FrameOf(dense);
   const openvdb::Coord last =
@@ -120,23 +123,25 @@ absl::StatusOr<openvdb::FloatGrid::Ptr> GridOf(const DenseVolume& dense, const s
     for (int j = 0; j < 4; ++j) mat(j, i) = world.m[4 * i + j];
   }
   grid->setTransform(openvdb::math::Transform::createLinearTransform(mat));
-  return grid;
+  openvdb::GridPtrVec grids{grid};
+  for (const openvdb::GridBase::Ptr& color : ColorGridsOf(dense, *grid, frame.first)) grids.push_back(color);
+  return grids;
 }
 
-absl::StatusOr<openvdb::FloatGrid::Ptr> GridOf(const NanoVdbVolume& volume, const std::string& path) {
+absl::StatusOr<openvdb::GridPtrVec> GridsOf(const NanoVdbVolume& volume, const std::string& path) {
   DVREN_RETURN_IF_ERROR(NanoVdbFromBlob(volume.blob, path).status());
   openvdb::FloatGrid::Ptr grid = OpenVdbOfNanoVdb(volume.blob);
   grid->setGridClass(openvdb::GRID_FOG_VOLUME);
-  return grid;
+  return openvdb::GridPtrVec{grid};
 }
 
 }  // namespace
 
 absl::Status WriteVdb(const std::string& path, const Volume& volume, FileOps& ops) {
   const absl::StatusOr<std::string> bytes = Guarded<std::string>(path, [&]() -> absl::StatusOr<std::string> {
-    DVREN_ASSIGN_OR_RETURN(const openvdb::FloatGrid::Ptr grid,
-                           std::visit([&](const auto& v) { return GridOf(v, path); }, volume));
-    return MemoryArchive().Write({grid});
+    DVREN_ASSIGN_OR_RETURN(const openvdb::GridPtrVec grids,
+                           std::visit([&](const auto& v) { return GridsOf(v, path); }, volume));
+    return MemoryArchive().Write(openvdb::GridCPtrVec(grids.begin(), grids.end()));
   });
   DVREN_RETURN_IF_ERROR(bytes.status());
   return WriteFileAtomically(path, std::as_bytes(std::span(bytes->data(), bytes->size())), ops);

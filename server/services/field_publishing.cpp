@@ -63,7 +63,7 @@ class FieldPublishing : public std::enable_shared_from_this<FieldPublishing> {
   absl::Status Copy(Stream& stream) {
     step_ = session_->trainer().steps_done();
     try {
-      DVREN_ASSIGN_OR_RETURN(volume_, session_->trainer().Snapshot(stream));
+      DVREN_ASSIGN_OR_RETURN(volume_, session_->trainer().ExportGrid(stream));
     } catch (const std::bad_alloc&) {
       return NoMemory();
     }

@@ -36,6 +36,7 @@ from .gradients import CameraGradient, ForwardResult, Gradients, GradientStats, 
 from .ray_stream import RayResult, RayStream
 from .render import RenderResult, RenderStats
 from .training import Checkpoint, DatasetReport, EvaluatedView, Evaluation, TrainingSession, TrainReport
+from .transforms import PhotoCamera, write_transforms
 
 __all__ = [
     "AbortedError",
@@ -67,6 +68,7 @@ __all__ = [
     "NotFoundError",
     "OutOfRangeError",
     "PermissionDeniedError",
+    "PhotoCamera",
     "RayGradient",
     "RayResult",
     "RayStream",
@@ -84,4 +86,5 @@ __all__ = [
     "UnknownError",
     "__version__",
     "connect",
+    "write_transforms",
 ]

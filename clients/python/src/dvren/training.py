@@ -20,8 +20,10 @@ from ._proto.dvren.v1 import common_pb2 as common
 from ._proto.dvren.v1 import field_service_pb2 as fields
 from ._proto.dvren.v1 import training_service_pb2 as pb
 from ._recipes import dataset_source, recipe_file
+from .camera import Camera
 from .errors import DataLossError, NotFoundError, invalid, mismatch
 from .fields import Field
+from .transforms import PhotoCamera
 
 RecipeLike = Union[Mapping[str, Any], str, "os.PathLike[str]"]
 DatasetLike = Union[Mapping[str, Any], str, "os.PathLike[str]"]
@@ -258,6 +260,14 @@ class TrainingSession:
         request = pb.SaveCheckpointRequest(session=self.name, name=name)
         message = self._connection.unary("TrainingService/SaveCheckpoint", request, pb.Checkpoint)
         return Checkpoint(message.name, message.step, message.bytes)
+
+    def cameras(self) -> tuple[PhotoCamera, ...]:
+        """The cameras of the photographs that are trained on, in the dataset's order, moved as far as the recipe has
+        refined them. They fit the photographs as stored, whatever `downscale` trains on; dvren.write_transforms keeps
+        them as a transforms.json."""
+        request = pb.GetCamerasRequest(session=self.name)
+        answer = self._connection.unary("TrainingService/GetCameras", request, pb.GetCamerasResponse)
+        return tuple(PhotoCamera(one.photo, Camera._from_message(one.camera)) for one in answer.cameras)
 
     def publish(self) -> Field:
         """Keeps the values as they are as the field `self.field`: a new one, or a new version."""

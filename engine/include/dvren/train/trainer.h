@@ -53,6 +53,8 @@ class Trainer {
   [[nodiscard]] std::shared_ptr<const Field> field() const;
   // A copy of the values, that lasts: what is exported, kept as a field, or rendered at leisure.
   [[nodiscard]] absl::StatusOr<io::DenseVolume> Snapshot(Stream& stream) const;
+  // The same for those who know no mask of cells: voxels that only cells that are not there touch have no density.
+  [[nodiscard]] absl::StatusOr<io::DenseVolume> ExportGrid(Stream& stream) const;
   // The camera of a training view as refined so far.
   [[nodiscard]] absl::StatusOr<io::PhotoCamera> CameraOf(std::size_t view) const;
 
