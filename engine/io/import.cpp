@@ -159,11 +159,14 @@ absl::StatusOr<Volume> ImportVolume(const ImportRequest& request, const std::str
   if (r.format == FileFormat::kRaw) return ReadVolume(request);  // nothing to parse
   DVREN_ASSIGN_OR_RETURN(Volume volume, RunWorker(r, scratch_dir));
   if (auto* dense = std::get_if<DenseVolume>(&volume)) {
-    // By this it was checked what densities may be.
-    if (dense->activation != request.activation) {
+    // By this it was checked what densities may be. A VDB may name one where none was asked for.
+    const Activation activation = dense->activation;
+    if (activation != request.activation &&
+        (r.format != FileFormat::kVdb || request.activation != Activation::kIdentity)) {
       return absl::InternalError(absl::StrCat(r.name, ": the parser answered with another activation than asked"));
     }
     ApplyArrayOptions(request, dense);
+    dense->activation = activation;
     DVREN_RETURN_IF_ERROR(CheckBox(dense->box, absl::StrCat(r.name, ": box")));
     DVREN_RETURN_IF_ERROR(CheckTransform(dense->local_to_world, absl::StrCat(r.name, ": local_to_world")));
   }

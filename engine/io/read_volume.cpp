@@ -11,6 +11,7 @@
 #include "dvren/io/vdb.h"
 #include "npy_stream.h"
 #include "read_volume.h"
+#include "volume_json.h"
 
 namespace dvren::io {
 namespace {
@@ -134,10 +135,16 @@ void ApplyArrayOptions(const ImportRequest& request, DenseVolume* volume) {
 
 absl::StatusOr<Volume> ReadVolume(const ImportRequest& request) {
   DVREN_ASSIGN_OR_RETURN(const ResolvedRequest r, Resolve(request));
-  const auto with_options = [&](DenseVolume volume) {
+  const auto with_options = [&](DenseVolume volume) -> absl::StatusOr<Volume> {
+    if (volume.activation == Activation::kIdentity) {
+      volume.activation = request.activation;
+    } else if (request.activation != Activation::kIdentity && request.activation != volume.activation) {
+      return absl::InvalidArgumentError(absl::StrCat(r.name, ": activation = ", ActivationName(request.activation),
+                                                     ": the file says ", ActivationName(volume.activation),
+                                                     ": leave it out"));
+    }
     volume.interp = request.interp;
     volume.border = request.border;
-    volume.activation = request.activation;
     return Volume(std::move(volume));
   };
   switch (r.format) {

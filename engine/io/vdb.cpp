@@ -9,6 +9,8 @@
 
 #include <cstring>
 #include <memory>
+#include <optional>
+#include <vector>
 
 #include "byte_reader.h"
 #include "dvren/io/check.h"
@@ -19,6 +21,7 @@
 #include "printable.h"
 #include "vdb_color.h"
 #include "vdb_header.h"
+#include "volume_json.h"
 
 namespace dvren::io {
 namespace {
@@ -114,6 +117,30 @@ absl::Status TooBig(absl::string_view name, std::uint64_t bytes, std::uint64_t m
       absl::StrCat(name, ": takes ", bytes, " bytes, more than the ", max_bytes, " allowed", remedy));
 }
 
+// What kRawGrid says of itself.
+absl::Status ReadRawLayout(const openvdb::FloatGrid& grid, absl::string_view name, openvdb::CoordBBox* box,
+                           Activation* activation) {
+  const auto made_by = grid.getMetadata<openvdb::StringMetadata>(kActivationKey);
+  const auto first = grid.getMetadata<openvdb::Vec3IMetadata>(kFirstKey);
+  const auto last = grid.getMetadata<openvdb::Vec3IMetadata>(kLastKey);
+  const auto known = made_by == nullptr ? std::nullopt : ActivationOfName(made_by->value());
+  if (!known || *known == Activation::kIdentity || first == nullptr || last == nullptr) {
+    return absl::InvalidArgumentError(absl::StrCat(name, ": its metadata must name an activation, first and last; ",
+                                                   "name the density grid to leave it out"));
+  }
+  openvdb::CoordBBox said{openvdb::Coord(first->value()), openvdb::Coord(last->value())};
+  for (int i = 0; i < 3; ++i) {
+    if (said.min()[i] < -kMaxIndex || said.max()[i] > kMaxIndex) said = openvdb::CoordBBox();
+  }
+  if (said.empty() || !said.isInside(*box)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, ": first and last of its metadata do not hold its active voxels"));
+  }
+  *box = said;
+  *activation = *known;
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Blob> ToBlob(const openvdb::FloatGrid& grid, std::uint64_t max_bytes, absl::string_view name) {
   if (grid.getName().size() >= nanovdb::GridData::MaxNameSize) {
     return absl::InvalidArgumentError(
@@ -156,18 +183,26 @@ absl::StatusOr<NanoVdbVolume> VdbToNanoVdb(const std::string& path, const VdbOpt
 absl::StatusOr<DenseVolume> VdbToDense(const std::string& path, const VdbOptions& options) {
   const std::string file_name = options.source_name.empty() ? path : options.source_name;
   return Guarded<DenseVolume>(file_name, [&]() -> absl::StatusOr<DenseVolume> {
-    DVREN_ASSIGN_OR_RETURN(const openvdb::FloatGrid::Ptr grid, ReadGrid(path, options, file_name));
-    const std::string name = absl::StrCat(file_name, ": grid ", Printable(grid->getName()));
-    openvdb::CoordBBox box = grid->evalActiveVoxelBoundingBox();
-    box.expand(1);
     openvdb::io::File file(path);
-    std::int64_t colors = 0;
-    if (options.grid.empty() && grid->getName() == "density") {  // a grid that was asked for comes alone
-      DVREN_RETURN_IF_ERROR(OpenFile(file, path, file_name).status());
-      DVREN_ASSIGN_OR_RETURN(colors, FindColors(file, grid->transform(), file_name));
-    }
+    DVREN_RETURN_IF_ERROR(OpenFile(file, path, file_name).status());
+    // A grid that was asked for comes alone.
+    const bool whole = options.grid.empty() && file.hasGrid("density");
+    VdbOptions of = options;
+    if (whole && file.hasGrid(kRawGrid)) of.grid = kRawGrid;
+    DVREN_ASSIGN_OR_RETURN(const openvdb::FloatGrid::Ptr grid, ReadGrid(path, of, file_name));
+    const std::string name = absl::StrCat(file_name, ": grid ", Printable(grid->getName()));
     DenseVolume dense;
-    dense.shape[3] = 1 + colors;
+    dense.shape[3] = 1;
+    openvdb::CoordBBox box = grid->evalActiveVoxelBoundingBox();
+    if (whole && !of.grid.empty()) {
+      DVREN_RETURN_IF_ERROR(ReadRawLayout(*grid, name, &box, &dense.activation));
+    } else {
+      box.expand(1);
+    }
+    if (whole) {
+      DVREN_ASSIGN_OR_RETURN(const std::int64_t colors, FindColors(file, grid->transform(), file_name));
+      dense.shape[3] += colors;
+    }
     std::uint64_t bytes = sizeof(float) * static_cast<std::uint64_t>(dense.shape[3]);
     for (int i = 0; i < 3; ++i) {
       const std::int64_t extent = std::int64_t{box.max()[i]} - box.min()[i] + 1;
@@ -180,16 +215,16 @@ absl::StatusOr<DenseVolume> VdbToDense(const std::string& path, const VdbOptions
     dense.local_to_world = IndexToWorld(grid->transform());
     dense.values = Blob(bytes);
     auto* values = reinterpret_cast<float*>(dense.values.data());
-    if (colors == 0) {
-      openvdb::tools::Dense<float, openvdb::tools::LayoutXYZ> view(box, values);
+    using View = openvdb::tools::Dense<float, openvdb::tools::LayoutXYZ>;
+    if (dense.shape[3] == 1) {
+      View view(box, values);
       openvdb::tools::copyToDense(*grid, view);
     } else {
-      std::vector<float> densities(bytes / sizeof(float) / static_cast<std::uint64_t>(dense.shape[3]));
-      openvdb::tools::Dense<float, openvdb::tools::LayoutXYZ> view(box, densities.data());
+      const auto channels = static_cast<std::size_t>(dense.shape[3]);
+      std::vector<float> last(bytes / sizeof(float) / channels);
+      View view(box, last.data());
       openvdb::tools::copyToDense(*grid, view);
-      for (std::size_t i = 0; i < densities.size(); ++i) {
-        values[(i + 1) * static_cast<std::size_t>(dense.shape[3]) - 1] = densities[i];
-      }
+      for (std::size_t i = 0; i < last.size(); ++i) values[(i + 1) * channels - 1] = last[i];
       DVREN_RETURN_IF_ERROR(ReadColors(file, box, file_name, &dense));
     }
     DVREN_RETURN_IF_ERROR(CheckDense(dense, name, {box.min()[0], box.min()[1], box.min()[2]}));

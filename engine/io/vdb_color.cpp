@@ -34,12 +34,12 @@ class Values {
 
 }  // namespace
 
-openvdb::GridPtrVec ColorGridsOf(const DenseVolume& volume, const openvdb::FloatGrid& density,
+openvdb::GridPtrVec ColorGridsOf(const DenseVolume& volume, const openvdb::FloatGrid& last,
                                  const openvdb::Coord& first) {
   openvdb::GridPtrVec grids;
   const std::int64_t channels = volume.shape[3], coefficients = (channels - 1) / 3;
   if (coefficients == 0) return grids;
-  openvdb::MaskTree there(density.tree(), false, true, openvdb::TopologyCopy());
+  openvdb::MaskTree there(last.tree(), false, true, openvdb::TopologyCopy());
   there.voxelizeActiveTiles();
   openvdb::tools::dilateActiveValues(there, 1, openvdb::tools::NN_FACE_EDGE_VERTEX, openvdb::tools::EXPAND_TILES);
   const Values values(volume);
@@ -65,8 +65,8 @@ openvdb::GridPtrVec ColorGridsOf(const DenseVolume& volume, const openvdb::Float
     const auto grid = openvdb::Vec3SGrid::create(tree);
     grid->setName(GridName(k));
     grid->setVectorType(openvdb::VEC_INVARIANT);
-    grid->setSaveFloatAsHalf(density.saveFloatAsHalf());
-    grid->setTransform(density.transform().copy());
+    grid->setSaveFloatAsHalf(last.saveFloatAsHalf());
+    grid->setTransform(last.transform().copy());
     grids.push_back(grid);
   }
   return grids;

@@ -15,6 +15,7 @@
 #include "nanovdb_tree.h"
 #include "openvdb_guard.h"
 #include "vdb_color.h"
+#include "volume_json.h"
 
 namespace dvren::io {
 
@@ -68,6 +69,9 @@ class MemoryArchive : public openvdb::io::Archive {
   }
 };
 
+// Times finer than the grid, where densities are a curve of what is interpolated: renders then differ little.
+constexpr int kRefineActivated = 2;
+
 // index -> local: voxel centres of the box. Indices start at `first`.
 struct IndexFrame {
   openvdb::Coord first;
@@ -90,31 +94,31 @@ IndexFrame FrameOf(const DenseVolume& dense) {
   return frame;
 }
 
-absl::StatusOr<openvdb::GridPtrVec> GridsOf(const DenseVolume& volume, const std::string& path) {
-  DVREN_ASSIGN_OR_RETURN(const DenseVolume dense, WithDensities(volume, path));
-  for (int i = 0; i < 3; ++i) {
-    if (dense.shape[i] > 1 << 30) return InvalidField(absl::StrCat(path, ": extent"), dense.shape[i], "at most 2^30");
-  }
+openvdb::Coord LastOf(const DenseVolume& dense, const IndexFrame& frame) {
+  return frame.first + openvdb::Coord(static_cast<int>(dense.shape[2] - 1), static_cast<int>(dense.shape[1] - 1),
+                                      static_cast<int>(dense.shape[0] - 1));
+}
+
+// The last channel as a grid; voxels of `background` stay inactive.
+openvdb::FloatGrid::Ptr LastChannel(const DenseVolume& dense, const IndexFrame& frame, float background,
+                                    const char* name) {
   auto* values = const_cast<float*>(reinterpret_cast<const float*>(dense.values.data()));  // Dense only reads it
-  std::vector<float> densities;
+  std::vector<float> picked;
   if (dense.dtype == DType::kF16 || dense.shape[3] != 1) {
     const auto channels = static_cast<std::size_t>(dense.shape[3]);
     const auto* halves = reinterpret_cast<const std::uint16_t*>(dense.values.data());
-    densities.resize(dense.values.size() / DTypeSize(dense.dtype) / channels);
-    for (std::size_t i = 0; i < densities.size(); ++i) {
+    picked.resize(dense.values.size() / DTypeSize(dense.dtype) / channels);
+    for (std::size_t i = 0; i < picked.size(); ++i) {
       const std::size_t at = (i + 1) * channels - 1;
-      densities[i] = dense.dtype == DType::kF16 ? HalfToFloat(halves[at]) : values[at];
+      picked[i] = dense.dtype == DType::kF16 ? HalfToFloat(halves[at]) : values[at];
     }
-    values = densities.data();
+    values = picked.data();
   }
-  const IndexFrame frame = FrameOf(dense);
-  const openvdb::Coord last =
-      frame.first + openvdb::Coord(static_cast<int>(dense.shape[2] - 1), static_cast<int>(dense.shape[1] - 1),
-                                   static_cast<int>(dense.shape[0] - 1));
-  auto grid = openvdb::FloatGrid::create(0.0f);
-  openvdb::tools::Dense<float, openvdb::tools::LayoutXYZ> view(openvdb::CoordBBox(frame.first, last), values);
+  auto grid = openvdb::FloatGrid::create(background);
+  openvdb::tools::Dense<float, openvdb::tools::LayoutXYZ> view(openvdb::CoordBBox(frame.first, LastOf(dense, frame)),
+                                                               values);
   openvdb::tools::copyFromDense(view, *grid, 0.0f);
-  grid->setName("density");
+  grid->setName(name);
   grid->setGridClass(openvdb::GRID_FOG_VOLUME);
   grid->setSaveFloatAsHalf(dense.dtype == DType::kF16);
   const Affine world = dense.local_to_world.After(frame.index_to_local);
@@ -123,8 +127,31 @@ absl::StatusOr<openvdb::GridPtrVec> GridsOf(const DenseVolume& volume, const std
     for (int j = 0; j < 4; ++j) mat(j, i) = world.m[4 * i + j];
   }
   grid->setTransform(openvdb::math::Transform::createLinearTransform(mat));
-  openvdb::GridPtrVec grids{grid};
-  for (const openvdb::GridBase::Ptr& color : ColorGridsOf(dense, *grid, frame.first)) grids.push_back(color);
+  return grid;
+}
+
+absl::StatusOr<openvdb::GridPtrVec> GridsOf(const DenseVolume& dense, const std::string& path) {
+  DVREN_RETURN_IF_ERROR(CheckDense(dense, path));
+  for (int i = 0; i < 3; ++i) {
+    if (dense.shape[i] > 1 << 28) return InvalidField(absl::StrCat(path, ": extent"), dense.shape[i], "at most 2^28");
+  }
+  openvdb::GridPtrVec grids;
+  const IndexFrame frame = FrameOf(dense);
+  openvdb::FloatGrid::Ptr last;  // what colours go around
+  if (dense.activation == Activation::kIdentity) {
+    last = LastChannel(dense, frame, 0, "density");
+    grids.push_back(last);
+  } else {
+    DVREN_ASSIGN_OR_RETURN(const DenseVolume densities, DensitiesOf(dense, kRefineActivated, path));
+    grids.push_back(LastChannel(densities, FrameOf(densities), 0, "density"));
+    last = LastChannel(dense, frame, kNothingRaw, kRawGrid);
+    last->setGridClass(openvdb::GRID_UNKNOWN);
+    last->insertMeta(kActivationKey, openvdb::StringMetadata(std::string(ActivationName(dense.activation))));
+    last->insertMeta(kFirstKey, openvdb::Vec3IMetadata(frame.first.asVec3i()));
+    last->insertMeta(kLastKey, openvdb::Vec3IMetadata(LastOf(dense, frame).asVec3i()));
+    grids.push_back(last);
+  }
+  for (const openvdb::GridBase::Ptr& color : ColorGridsOf(dense, *last, frame.first)) grids.push_back(color);
   return grids;
 }
 

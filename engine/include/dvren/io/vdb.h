@@ -37,13 +37,15 @@ struct VdbOptions {
 // Dense f32 over the index range [min - 1, max + 1] of the active voxels; box [min - 1.5, max + 1.5] in index
 // space, which is its local space; local_to_world is the file's index-to-world. Channels: sigma; where no grid was
 // asked for and Vec3 grids "color", or "color" and "sh1" to "sh3", "sh8" or "sh15", lie beside "density", those as
-// well: "color" is r, g, b, or with the others 0.5 + 0.28209479 times the first coefficients. Errors as above.
+// well: "color" is r, g, b, or with the others 0.5 + 0.28209479 times the first coefficients. Where "density_raw" lies
+// beside it too, the array and its activation are those that WriteVdb was given. Errors as above.
 [[nodiscard]] absl::StatusOr<DenseVolume> VdbToDense(const std::string& path, const VdbOptions& options = {});
 
-// A fog volume "density" (NanoVDB: its own name). Dense: densities in world units, whatever the activation; colours as
-// VdbToDense reads them; voxels of value 0 stay inactive; f16 is saved as half; where a voxel is one unit of local
-// space and centres are integers (an earlier VdbToDense), those are the indices, otherwise indices start at 0.
-// Interpolation and border are not in the file.
+// A fog volume "density" (NanoVDB: its own name) in 1/world unit. Dense: with its colours, as VdbToDense reads them;
+// voxels of value 0 stay inactive; f16 is saved as half; where a voxel is one unit of local space and centres are
+// integers (an earlier VdbToDense), those are the indices, otherwise indices start at 0. With an activation "density"
+// is twice as fine as the array, and the raw values are there as "density_raw". Interpolation and border are not in the
+// file.
 [[nodiscard]] absl::Status WriteVdb(const std::string& path, const Volume& volume, FileOps& ops = FileOps::Real());
 
 }  // namespace dvren::io
