@@ -75,16 +75,15 @@ bool CameraRefinement::Wanted(std::int64_t step) const {
   return (spec_.poses || spec_.focal || spec_.distortion) && step >= spec_.from_step;
 }
 
-absl::Status CameraRefinement::Step(Stream& stream, double factor, const TrainingRays& rays,
-                                    std::span<const float> d_origins, std::span<const float> d_directions,
-                                    std::vector<io::PhotoCamera>& cameras) {
-  std::vector<double> gradient(cameras.size() * kParameters, 0.0);
-  std::vector<bool> touched(cameras.size(), false);
+std::vector<double> CameraRefinement::Gradient(const TrainingRays& rays, std::span<const float> d_origins,
+                                               std::span<const float> d_directions,
+                                               const std::vector<io::PhotoCamera>& cameras) const {
+  std::vector<double> gradient(cameras.size() * kColumns, 0.0);
   for (std::size_t i = 0; i < rays.photo.size(); ++i) {
     if (rays.weights[i] == 0) continue;
     const std::size_t at = rays.photo[i];
-    touched[at] = true;
-    double* g = &gradient[at * kParameters];
+    double* g = &gradient[at * kColumns];
+    g[kColumns - 1] += 1;
     Vec3 d_origin{}, d_direction{}, direction{};
     for (std::size_t c = 0; c < 3; ++c) {
       d_origin[c] = d_origins[3 * i + c];
@@ -108,14 +107,20 @@ absl::Status CameraRefinement::Step(Stream& stream, double factor, const Trainin
       });
     }
   }
+  return gradient;
+}
+
+absl::Status CameraRefinement::Step(Stream& stream, double factor, std::span<const double> gradient,
+                                    std::vector<io::PhotoCamera>& cameras) {
   for (std::size_t at = 0; at < cameras.size(); ++at) {
-    if (!touched[at]) continue;
+    const double* g = &gradient[at * kColumns];
+    if (g[kColumns - 1] == 0) continue;
     ++steps_[at];
     std::array<double, kParameters> move{};  // from 0: the parameters are counted from where the camera is
     const auto update = [&](std::size_t first, std::size_t n, double rate) {
       const hp_update_desc desc = optimizer_->AtRate(steps_[at], rate * factor);
-      return FromHp(hp_update_array(stream.hp(), &desc, static_cast<std::int64_t>(n), &move[first],
-                                    &gradient[at * kParameters + first], &moments_[(at * kParameters + first) * 2]));
+      return FromHp(hp_update_array(stream.hp(), &desc, static_cast<std::int64_t>(n), &move[first], g + first,
+                                    &moments_[(at * kParameters + first) * 2]));
     };
     if (spec_.poses) {
       DVREN_RETURN_IF_ERROR(update(0, 3, spec_.rotation_rate));

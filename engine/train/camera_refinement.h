@@ -20,9 +20,14 @@ class CameraRefinement {
   [[nodiscard]] static absl::StatusOr<CameraRefinement> Make(const CameraRefineSpec& spec, std::size_t photographs);
 
   [[nodiscard]] bool Wanted(std::int64_t step) const;
-  // Moves the cameras of the photographs that the rays came from, against dL/d(origins) and dL/d(directions), (N, 3).
-  [[nodiscard]] absl::Status Step(Stream& stream, double factor, const TrainingRays& rays,
-                                  std::span<const float> d_origins, std::span<const float> d_directions,
+  // Columns of a gradient: omega, v, log focal, distortion (5), and the number of rays that came from the photograph.
+  static constexpr std::size_t kColumns = 13;
+  // Gradient of the cameras, (photographs, kColumns), from dL/d(origins) and dL/d(directions), (N, 3).
+  [[nodiscard]] std::vector<double> Gradient(const TrainingRays& rays, std::span<const float> d_origins,
+                                             std::span<const float> d_directions,
+                                             const std::vector<io::PhotoCamera>& cameras) const;
+  // Moves the cameras of the photographs that rays came from.
+  [[nodiscard]] absl::Status Step(Stream& stream, double factor, std::span<const double> gradient,
                                   std::vector<io::PhotoCamera>& cameras);
 
   // What it remembers, for checkpoints.

@@ -108,8 +108,8 @@ std::size_t RaySource::PhotoOf(std::uint64_t pixel) const {
          1;
 }
 
-void RaySource::Draw(std::int64_t step, std::int64_t count, const std::vector<io::PhotoCamera>& cameras,
-                     TrainingRays& rays) const {
+void RaySource::Draw(std::int64_t step, std::int64_t first, std::int64_t count,
+                     const std::vector<io::PhotoCamera>& cameras, TrainingRays& rays) const {
   const auto n = static_cast<std::size_t>(count);
   for (auto* v : {&rays.origins, &rays.directions, &rays.target, &rays.background}) v->resize(3 * n);
   rays.ids.resize(n);
@@ -117,8 +117,11 @@ void RaySource::Draw(std::int64_t step, std::int64_t count, const std::vector<io
   rays.photo.resize(n);
   rays.x.resize(n);
   rays.y.resize(n);
+  rays.t_near.clear();
+  rays.t_far.clear();
   for (std::size_t i = 0; i < n; ++i) {
-    Draws draws(seed_, static_cast<std::uint64_t>(step), i);
+    const std::int64_t index = first + static_cast<std::int64_t>(i);
+    Draws draws(seed_, static_cast<std::uint64_t>(step), static_cast<std::uint64_t>(index));
     const bool near = !foreground_.empty() && draws.Unit() < spec_.foreground_fraction;
     const std::uint64_t pixel = near ? foreground_[draws.Below(foreground_.size())] : draws.Below(first_pixel_.back());
     const std::size_t at = PhotoOf(pixel);
@@ -128,7 +131,7 @@ void RaySource::Draw(std::int64_t step, std::int64_t count, const std::vector<io
     rays.photo[i] = static_cast<std::uint32_t>(at);
     rays.x[i] = static_cast<double>(local % width) + 0.5;
     rays.y[i] = static_cast<double>(local / width) + 0.5;
-    rays.ids[i] = static_cast<std::int64_t>((static_cast<std::uint64_t>(step) << 24) + i);
+    rays.ids[i] = RayIdOf(step, index);
     PixelRay ray = RayThrough(cameras[at], rays.x[i], rays.y[i]);
     rays.weights[i] = ray.mapped ? 1.0f : 0.0f;
     if (!ray.mapped) ray.direction = {0, 0, 1};

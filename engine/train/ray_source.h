@@ -21,14 +21,21 @@ struct TrainingRays {
   std::vector<std::uint32_t> photo;        // (N)
   std::vector<double> x, y;                // (N) place in the photograph, pixels
   std::vector<float> weights;              // (N) 0 for pixels beyond what the lens maps, else 1
+  std::vector<float> t_near, t_far;        // (N) of rays that are the caller's own; empty: 0 and infinity
 };
+
+// Of ray `index` of a step: keys of stratified sampling.
+[[nodiscard]] constexpr std::int64_t RayIdOf(std::int64_t step, std::int64_t index) {
+  return static_cast<std::int64_t>((static_cast<std::uint64_t>(step) << 24) + static_cast<std::uint64_t>(index));
+}
 
 class RaySource {
  public:
   [[nodiscard]] static absl::StatusOr<RaySource> Make(std::shared_ptr<const io::PhotoSet> photos, const RaySpec& spec,
                                                       std::uint64_t seed);
-  // Fills in `rays`, whose memory is used again. `cameras`: of the photographs, as they are thought to be.
-  void Draw(std::int64_t step, std::int64_t count, const std::vector<io::PhotoCamera>& cameras,
+  // Rays [first, first + count) of a step, into `rays`, whose memory is used again. `cameras`: of the photographs, as
+  // they are thought to be.
+  void Draw(std::int64_t step, std::int64_t first, std::int64_t count, const std::vector<io::PhotoCamera>& cameras,
             TrainingRays& rays) const;
 
  private:

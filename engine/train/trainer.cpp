@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "dvren/diff/backward.h"
@@ -20,6 +21,48 @@ double Since(Clock::time_point start) {
 }
 
 constexpr double kSparsityFloor = 1e-2;  // of the transmittance in -log: opaque rays have no slope to speak of
+
+absl::Status CheckNumbers(absl::string_view name, const float* values, std::size_t count, float least) {
+  for (std::size_t i = 0; i < count; ++i) {
+    if (std::isfinite(values[i]) && values[i] >= least) continue;
+    return InvalidField(absl::StrCat(name, "[", i, "]"), values[i],
+                        least == 0 ? "must be finite and >= 0" : "must be finite");
+  }
+  return absl::OkStatus();
+}
+
+// The caller's rays in the place of the photographs'; nothing says which photograph they are of.
+absl::Status CopyBatch(const TrainingBatch& batch, std::int64_t step, int rank, TrainingRays& out) {
+  const std::int64_t n = batch.rays.count;
+  if (n < 1 || n > kMaxBatchRays) return InvalidField("rays", n, absl::StrCat("must be 1 to ", kMaxBatchRays));
+  if (batch.target == nullptr || batch.rays.origins == nullptr || batch.rays.directions == nullptr) {
+    return InvalidField("rays", "origins, directions or target absent", "all three are required");
+  }
+  const auto count = static_cast<std::size_t>(n);
+  constexpr float kAny = std::numeric_limits<float>::lowest();
+  DVREN_RETURN_IF_ERROR(CheckNumbers("target", batch.target, 3 * count, kAny));
+  if (batch.background) DVREN_RETURN_IF_ERROR(CheckNumbers("background", batch.background, 3 * count, kAny));
+  if (batch.weights) DVREN_RETURN_IF_ERROR(CheckNumbers("weights", batch.weights, count, 0));
+  const auto copy = [](const void* from, std::size_t size, std::vector<float>& to) {
+    const auto* values = static_cast<const float*>(from);
+    values ? to.assign(values, values + size) : to.clear();
+  };
+  copy(batch.rays.origins, 3 * count, out.origins);
+  copy(batch.rays.directions, 3 * count, out.directions);
+  copy(batch.rays.t_near, count, out.t_near);
+  copy(batch.rays.t_far, count, out.t_far);
+  copy(batch.target, 3 * count, out.target);
+  copy(batch.background, 3 * count, out.background);
+  out.background.resize(3 * count, 0.0f);
+  copy(batch.weights, count, out.weights);
+  out.weights.resize(count, 1.0f);
+  out.ids.resize(count);
+  for (std::int64_t i = 0; i < n; ++i) {
+    out.ids[static_cast<std::size_t>(i)] = batch.rays.ids ? batch.rays.ids[i] : RayIdOf(step, rank * n + i);
+  }
+  out.photo.clear();
+  return absl::OkStatus();
+}
 
 }  // namespace
 
@@ -64,8 +107,8 @@ absl::Status Trainer::State::Refine(Stream& stream) {
   return writer->RefineMask(stream, density, spec.occupancy.seen_window).status();
 }
 
-absl::StatusOr<StepReport> Trainer::State::Step(Stream& stream) {
-  const auto start = Clock::now();
+absl::Status Trainer::State::Prepare(Stream& stream) {
+  if (prepared) return absl::OkStatus();
   if (stage + 1 < spec.stages.size() && step >= spec.stages[stage + 1].from_step) {
     if (step >= spec.occupancy.from_step) DVREN_RETURN_IF_ERROR(Refine(stream));
     ++stage;
@@ -73,13 +116,28 @@ absl::StatusOr<StepReport> Trainer::State::Step(Stream& stream) {
   } else if (step >= spec.occupancy.from_step && step > 0 && step % spec.occupancy.every_steps == 0) {
     DVREN_RETURN_IF_ERROR(Refine(stream));
   }
-  StepReport report;
-  const std::int64_t n = spec.stages[stage].rays;
-  const auto rays_start = Clock::now();
-  source->Draw(step, n, cameras, rays);
-  report.ray_seconds = Since(rays_start);
+  prepared = true;
+  return absl::OkStatus();
+}
 
+absl::Status Trainer::State::Draw(const TrainingBatch* batch, int rank, StepReport& report) {
+  const auto start = Clock::now();
+  if (batch != nullptr) {
+    DVREN_RETURN_IF_ERROR(CopyBatch(*batch, step, rank, rays));
+  } else if (source) {
+    const std::int64_t n = spec.stages[stage].rays;
+    source->Draw(step, rank * n, n, cameras, rays);
+  } else {
+    return absl::FailedPreconditionError("training: there are no photographs to draw rays from; give rays and targets");
+  }
+  report.rays = static_cast<std::int64_t>(rays.ids.size());
+  report.ray_seconds = Since(start);
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::State::Differentiate(Stream& stream, StepReport& report) {
   const auto forward_start = Clock::now();
+  const std::int64_t n = report.rays;
   PlanSpec plan_spec = plan();
   plan_spec.aovs = kAovRgb | kAovTransmittance;
   plan_spec.sampling.note_seen = true;
@@ -89,6 +147,8 @@ absl::StatusOr<StepReport> Trainer::State::Step(Stream& stream) {
   batch.count = n;
   batch.origins = rays.origins.data();
   batch.directions = rays.directions.data();
+  if (!rays.t_near.empty()) batch.t_near = rays.t_near.data();
+  if (!rays.t_far.empty()) batch.t_far = rays.t_far.data();
   batch.ids = rays.ids.data();
   Frame frame;
   const Renderer renderer;
@@ -127,10 +187,22 @@ absl::StatusOr<StepReport> Trainer::State::Step(Stream& stream) {
   DVREN_RETURN_IF_ERROR(gradient->Zero(stream));
   BackwardRequest request;
   request.values = gradient;
-  request.rays = refinement->Wanted(step);
+  request.rays = refinement->Wanted(step) && !rays.photo.empty();
   DVREN_ASSIGN_OR_RETURN(const Gradients gradients, Backward(stream, tape, std::move(uploaded), request));
+  camera_gradient.clear();
+  if (request.rays) {
+    d_origins.resize(3 * count);
+    d_directions.resize(3 * count);
+    DVREN_RETURN_IF_ERROR(gradients.rays.origins.CopyToHost(stream, d_origins.data()));
+    DVREN_RETURN_IF_ERROR(gradients.rays.directions.CopyToHost(stream, d_directions.data()));
+    camera_gradient = refinement->Gradient(rays, d_origins, d_directions, cameras);
+  }
+  report.samples = frame.stats.samples;
   report.backward_seconds = Since(backward_start);
+  return absl::OkStatus();
+}
 
+absl::Status Trainer::State::Update(Stream& stream, StepReport& report) {
   const auto optimizer_start = Clock::now();
   const int channels = field()->info().channels;
   if (spec.regularisers.tv_density > 0 || spec.regularisers.tv_color > 0) {
@@ -141,19 +213,17 @@ absl::StatusOr<StepReport> Trainer::State::Step(Stream& stream) {
   const double factor = schedule->Factor(step, spec.steps);
   const std::int64_t since = step - spec.stages[stage].from_step + 1;
   DVREN_RETURN_IF_ERROR(writer->Update(stream, *gradient, *moments, optimizer->At(since, factor, channels)).status());
-  if (request.rays) {
-    d_origins.resize(3 * count);
-    d_directions.resize(3 * count);
-    DVREN_RETURN_IF_ERROR(gradients.rays.origins.CopyToHost(stream, d_origins.data()));
-    DVREN_RETURN_IF_ERROR(gradients.rays.directions.CopyToHost(stream, d_directions.data()));
-    DVREN_RETURN_IF_ERROR(refinement->Step(stream, factor, rays, d_origins, d_directions, cameras));
+  if (!camera_gradient.empty()) {
+    DVREN_RETURN_IF_ERROR(refinement->Step(stream, factor, camera_gradient, cameras));
   }
   report.optimizer_seconds = Since(optimizer_start);
-  report.rays = n;
-  report.samples = frame.stats.samples;
+  return absl::OkStatus();
+}
+
+void Trainer::State::Advance(StepReport& report) {
   report.step = ++step;
-  report.wall_seconds = Since(start);
-  return report;
+  prepared = false;
+  measured.reset();
 }
 
 Trainer::Trainer(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -164,12 +234,14 @@ absl::StatusOr<std::unique_ptr<Trainer::State>> Trainer::State::Make(const Train
   DVREN_RETURN_IF_ERROR(ValidateTrainingSpec(spec));
   auto state = std::make_unique<State>();
   state->spec = spec;
-  state->photos = photos;
+  state->photos = photos ? photos : std::make_shared<const io::PhotoSet>();
   DVREN_ASSIGN_OR_RETURN(state->loss, MakeLoss(spec.loss));
   DVREN_ASSIGN_OR_RETURN(state->schedule, MakeSchedule(spec.schedule));
   DVREN_ASSIGN_OR_RETURN(state->optimizer, MakeOptimizer(spec.optimizer));
-  DVREN_ASSIGN_OR_RETURN(RaySource source, RaySource::Make(std::move(photos), spec.rays, spec.seed));
-  state->source = std::make_unique<RaySource>(std::move(source));
+  if (photos) {
+    DVREN_ASSIGN_OR_RETURN(RaySource source, RaySource::Make(std::move(photos), spec.rays, spec.seed));
+    state->source = std::make_unique<RaySource>(std::move(source));
+  }
   for (const io::Photo& photo : state->photos->photos) state->cameras.push_back(photo.camera);
   DVREN_ASSIGN_OR_RETURN(CameraRefinement refinement, CameraRefinement::Make(spec.cameras, state->cameras.size()));
   state->refinement = std::make_unique<CameraRefinement>(std::move(refinement));
@@ -193,12 +265,30 @@ bool Trainer::finished() const {
   return state_->step >= state_->spec.steps;
 }
 
+absl::StatusOr<StepReport> Trainer::State::Step(Stream& stream, const TrainingBatch* batch) {
+  const auto start = Clock::now();
+  StepReport report;
+  DVREN_RETURN_IF_ERROR(CheckUnfinished());
+  DVREN_RETURN_IF_ERROR(Prepare(stream));
+  DVREN_RETURN_IF_ERROR(Draw(batch, 0, report));
+  DVREN_RETURN_IF_ERROR(Differentiate(stream, report));
+  DVREN_RETURN_IF_ERROR(Update(stream, report));
+  Advance(report);
+  report.wall_seconds = Since(start);
+  return report;
+}
+
+absl::Status Trainer::State::CheckUnfinished() const {
+  if (step < spec.steps) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("training: all ", spec.steps, " steps are done; raise steps to go on"));
+}
+
 absl::StatusOr<StepReport> Trainer::Step(Stream& stream) {
-  if (finished()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("training: all ", state_->spec.steps, " steps are done; raise steps to go on"));
-  }
-  return state_->Step(stream);
+  return state_->Step(stream, nullptr);
+}
+absl::StatusOr<StepReport> Trainer::Step(Stream& stream, const TrainingBatch& batch) {
+  return state_->Step(stream, &batch);
 }
 
 std::shared_ptr<const Field> Trainer::field() const {

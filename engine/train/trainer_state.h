@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "dvren/diff/loss.h"
@@ -23,13 +24,15 @@ struct Trainer::State {
   std::unique_ptr<Loss> loss;
   std::unique_ptr<Schedule> schedule;
   std::unique_ptr<Optimizer> optimizer;
-  std::unique_ptr<RaySource> source;
+  std::unique_ptr<RaySource> source;     // null without photographs
   std::vector<io::PhotoCamera> cameras;  // as refined
   std::unique_ptr<CameraRefinement> refinement;
 
   std::int64_t step = 0;
   std::size_t stage = 0;
-  io::DenseVolume shape;  // of the grid: all but its values
+  bool prepared = false;               // what precedes the step has happened
+  std::optional<StepReport> measured;  // by a Gradient of this step
+  io::DenseVolume shape;               // of the grid: all but its values
   std::unique_ptr<FieldWriter> writer;
   std::shared_ptr<GradientTensor> gradient;
   std::unique_ptr<Moments> moments;
@@ -38,6 +41,7 @@ struct Trainer::State {
   // Memory used again by every step.
   TrainingRays rays;
   std::vector<float> rgb, transmittance, prediction, d_prediction, d_transmittance, d_origins, d_directions;
+  std::vector<double> camera_gradient;  // empty: cameras stay
 
   [[nodiscard]] const std::shared_ptr<Field>& field() const { return writer->field(); }
   [[nodiscard]] Scene scene() const {
@@ -50,7 +54,7 @@ struct Trainer::State {
     PlanSpec p;
     p.sampling.dt = spec.step_voxels * field()->info().min_voxel_world;
     p.sampling.early_stop = spec.early_stop;
-    p.sampling.mode = SamplingMode::kStratified;
+    p.sampling.mode = SamplingMode::kUniformJitter;
     p.sampling.seed = spec.seed;
     return p;
   }
@@ -62,7 +66,18 @@ struct Trainer::State {
   absl::Status Adopt(Stream& stream, io::DenseVolume grid, const std::vector<std::uint8_t>& cells);
   absl::Status Grow(Stream& stream);
   absl::Status Refine(Stream& stream);
-  absl::StatusOr<StepReport> Step(Stream& stream);
+
+  absl::StatusOr<StepReport> Step(Stream& stream, const TrainingBatch* batch);
+  absl::Status CheckUnfinished() const;
+  // What precedes a step's rays; once per step.
+  absl::Status Prepare(Stream& stream);
+  // Fills in `rays`: those of the photographs from `first` on, or the caller's.
+  absl::Status Draw(const TrainingBatch* batch, int rank, StepReport& report);
+  // Forward, loss, backward of `rays`: makes `gradient` and `camera_gradient`.
+  absl::Status Differentiate(Stream& stream, StepReport& report);
+  // The optimizer's part, with these two.
+  absl::Status Update(Stream& stream, StepReport& report);
+  void Advance(StepReport& report);
 };
 
 }  // namespace dvren

@@ -47,6 +47,7 @@ TrainingSpec BusySpec(const io::PhotoSet& photos) {
   spec.steps = 60;
   spec.seed = 3;
   spec.field.box = photos.bounds;
+  spec.field.initial_density = -2;  // enough for cells to be kept before much is learned
   spec.stages = {{0, 12, 256}, {25, 17, 300}};
   spec.loss.kind = "huber";
   spec.regularisers.tv_density = 1e-5;
