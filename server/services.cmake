@@ -8,7 +8,7 @@ find_library(ISAL_LIBRARY isal REQUIRED)
 
 add_library(dvren_registries STATIC
   codec/adjoint_codec.cpp codec/camera_codec.cpp codec/geometry_codec.cpp codec/gradient_codec.cpp codec/import_codec.cpp codec/sampling_codec.cpp codec/scene_codec.cpp
-  codec/tensor_codec.cpp codec/training_codec.cpp codec/volume_codec.cpp
+  codec/tensor_codec.cpp codec/training_codec.cpp codec/training_exchange_codec.cpp codec/volume_codec.cpp
   registries/byte_budget.cpp registries/checkpoint_store.cpp registries/digest.cpp registries/display_name.cpp registries/durable_file.cpp registries/field_registry.cpp
   registries/field_residency.cpp registries/field_store.cpp registries/gradient_registry.cpp registries/session_registry.cpp
   registries/tape_registry.cpp registries/training_session.cpp registries/upload_store.cpp)
@@ -18,7 +18,8 @@ target_link_libraries(dvren_registries PUBLIC dvren::proto dvren::engine dvren::
 
 set(DVREN_SERVICE_SOURCES
   services/admin_service.cpp services/allowed_path.cpp services/backward_stream.cpp services/dataset_loading.cpp
-  services/camera_listing.cpp services/download_stream.cpp services/evaluate_stream.cpp services/field_import.cpp services/field_listing.cpp
+  services/camera_listing.cpp services/checkpoint_calls.cpp services/gradient_streams.cpp services/parameter_streams.cpp services/session_task.cpp
+  services/download_stream.cpp services/evaluate_stream.cpp services/field_import.cpp services/field_listing.cpp
   services/field_publishing.cpp services/field_service.cpp services/field_update.cpp
   services/forward_pass.cpp services/forward_stream.cpp services/gradient_download.cpp services/gradient_values.cpp
   services/render_plan.cpp services/render_rays_call.cpp services/render_service.cpp services/render_stream.cpp

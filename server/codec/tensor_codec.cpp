@@ -14,30 +14,6 @@ std::string ShapeText(const v1::Tensor& tensor) {
   return text + ")";
 }
 
-// The elements of a tensor that must have this dtype and shape (count[, width]).
-absl::StatusOr<const std::string*> CheckedBytes(const v1::Tensor& tensor, DType dtype, std::int64_t count, int width,
-                                                const std::string& path) {
-  DVREN_ASSIGN_OR_RETURN(const DType given, DecodeDType(tensor.dtype(), path + ".dtype"));
-  if (given != dtype) {
-    return InvalidField(path + ".dtype", absl::string_view(DTypeName(given).data(), DTypeName(given).size()),
-                        absl::StrCat("must be ", std::string(DTypeName(dtype)), ", as the request's precision asks"));
-  }
-  const bool fits = width == 0 ? tensor.shape_size() == 1 && tensor.shape(0) == count
-                               : tensor.shape_size() == 2 && tensor.shape(0) == count && tensor.shape(1) == width;
-  if (!fits) {
-    return InvalidField(
-        path + ".shape", ShapeText(tensor),
-        width == 0 ? absl::StrCat("must be (", count, ")") : absl::StrCat("must be (", count, ", ", width, ")"));
-  }
-  DVREN_ASSIGN_OR_RETURN(const std::string* bytes, InlineBytes(tensor.payload(), path + ".payload"));
-  const std::uint64_t expected = static_cast<std::uint64_t>(count) * (width == 0 ? 1 : width) * DTypeSize(dtype);
-  if (bytes->size() != expected) {
-    return InvalidField(path + ".payload.inline", absl::StrCat(bytes->size(), " bytes"),
-                        absl::StrCat("shape and dtype need ", expected));
-  }
-  return bytes;
-}
-
 template <class Real>
 absl::Status CheckVectors(const Real* values, std::int64_t count, bool unit, const std::string& path) {
   for (std::int64_t i = 0; i < count; ++i) {
@@ -104,6 +80,29 @@ absl::StatusOr<const std::string*> InlineBytes(const v1::TensorPayload& payload,
   return InvalidField(path, "absent", "send inline bytes");
 }
 
+absl::StatusOr<const std::string*> TensorBytes(const v1::Tensor& tensor, DType dtype, std::int64_t count, int width,
+                                               const std::string& path) {
+  DVREN_ASSIGN_OR_RETURN(const DType given, DecodeDType(tensor.dtype(), path + ".dtype"));
+  if (given != dtype) {
+    return InvalidField(path + ".dtype", absl::string_view(DTypeName(given).data(), DTypeName(given).size()),
+                        absl::StrCat("must be ", std::string(DTypeName(dtype))));
+  }
+  const bool fits = width == 0 ? tensor.shape_size() == 1 && tensor.shape(0) == count
+                               : tensor.shape_size() == 2 && tensor.shape(0) == count && tensor.shape(1) == width;
+  if (!fits) {
+    return InvalidField(
+        path + ".shape", ShapeText(tensor),
+        width == 0 ? absl::StrCat("must be (", count, ")") : absl::StrCat("must be (", count, ", ", width, ")"));
+  }
+  DVREN_ASSIGN_OR_RETURN(const std::string* bytes, InlineBytes(tensor.payload(), path + ".payload"));
+  const std::uint64_t expected = static_cast<std::uint64_t>(count) * (width == 0 ? 1 : width) * DTypeSize(dtype);
+  if (bytes->size() != expected) {
+    return InvalidField(path + ".payload.inline", absl::StrCat(bytes->size(), " bytes"),
+                        absl::StrCat("shape and dtype need ", expected));
+  }
+  return bytes;
+}
+
 absl::StatusOr<RayBatch> DecodeRays(const v1::Rays& rays, Precision precision) {
   const DType dtype = DTypeOf(precision);
   RayBatch batch;
@@ -114,22 +113,21 @@ absl::StatusOr<RayBatch> DecodeRays(const v1::Rays& rays, Precision precision) {
   if (batch.count > (std::int64_t{1} << 31))
     return InvalidField("rays.origins.shape", ShapeText(rays.origins()), "N is too large");
   DVREN_ASSIGN_OR_RETURN(const std::string* origins,
-                         CheckedBytes(rays.origins(), dtype, batch.count, 3, "rays.origins"));
+                         TensorBytes(rays.origins(), dtype, batch.count, 3, "rays.origins"));
   DVREN_ASSIGN_OR_RETURN(const std::string* directions,
-                         CheckedBytes(rays.directions(), dtype, batch.count, 3, "rays.directions"));
+                         TensorBytes(rays.directions(), dtype, batch.count, 3, "rays.directions"));
   batch.origins = origins->data();
   batch.directions = directions->data();
   if (rays.has_t_near()) {
-    DVREN_ASSIGN_OR_RETURN(const std::string* t_near,
-                           CheckedBytes(rays.t_near(), dtype, batch.count, 0, "rays.t_near"));
+    DVREN_ASSIGN_OR_RETURN(const std::string* t_near, TensorBytes(rays.t_near(), dtype, batch.count, 0, "rays.t_near"));
     batch.t_near = t_near->data();
   }
   if (rays.has_t_far()) {
-    DVREN_ASSIGN_OR_RETURN(const std::string* t_far, CheckedBytes(rays.t_far(), dtype, batch.count, 0, "rays.t_far"));
+    DVREN_ASSIGN_OR_RETURN(const std::string* t_far, TensorBytes(rays.t_far(), dtype, batch.count, 0, "rays.t_far"));
     batch.t_far = t_far->data();
   }
   if (rays.has_ids()) {
-    DVREN_ASSIGN_OR_RETURN(const std::string* ids, CheckedBytes(rays.ids(), DType::kI64, batch.count, 0, "rays.ids"));
+    DVREN_ASSIGN_OR_RETURN(const std::string* ids, TensorBytes(rays.ids(), DType::kI64, batch.count, 0, "rays.ids"));
     batch.ids = reinterpret_cast<const std::int64_t*>(ids->data());
   }
   DVREN_RETURN_IF_ERROR(precision == Precision::kF64 ? CheckRays<double>(batch) : CheckRays<float>(batch));

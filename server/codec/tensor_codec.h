@@ -22,6 +22,10 @@ namespace dvren::server {
 // The bytes of a payload inside its message. UNIMPLEMENTED for uploads and shared memory.
 [[nodiscard]] absl::StatusOr<const std::string*> InlineBytes(const v1::TensorPayload& payload, const std::string& path);
 
+// The elements of a tensor that must have this dtype and shape (count[, width]); width 0: no second extent.
+[[nodiscard]] absl::StatusOr<const std::string*> TensorBytes(const v1::Tensor& tensor, DType dtype, std::int64_t count,
+                                                             int width, const std::string& path);
+
 // Checks dtype, shapes, finiteness and unit length; the batch points into `rays`, which must outlive it.
 [[nodiscard]] absl::StatusOr<RayBatch> DecodeRays(const v1::Rays& rays, Precision precision);
 

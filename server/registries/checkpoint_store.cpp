@@ -77,4 +77,23 @@ absl::StatusOr<std::string> CheckpointStore::PathToRead(const std::string& tenan
   return path;
 }
 
+std::vector<std::string> CheckpointStore::List(const std::string& tenant) const {
+  std::vector<std::string> names;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(absl::StrCat(folder_, "/", TenantFolder(tenant)), ignored)) {
+    if (!entry.is_regular_file(ignored) || entry.path().extension() != kExtension) continue;
+    names.push_back(CheckpointName(entry.path().stem().string()));
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+absl::Status CheckpointStore::Delete(const std::string& tenant, const std::string& name) const {
+  DVREN_ASSIGN_OR_RETURN(const std::string path, PathToRead(tenant, name));
+  std::error_code error;
+  if (fs::remove(path, error)) return SyncDirectory(fs::path(path).parent_path().string(), {});
+  if (!error) return absl::NotFoundError(absl::StrCat("checkpoint = ", CheckpointName(name), ": no such checkpoint"));
+  return absl::InternalError(absl::StrCat("checkpoint = ", CheckpointName(name), ": ", error.message()));
+}
+
 }  // namespace dvren::server

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "dvren/core/status.h"
 
@@ -17,6 +18,10 @@ class CheckpointStore {
   // Where "name" (or "checkpoints/name") of this tenant is written; its folder is there. INVALID_ARGUMENT for a name of
   // anything but letters, digits, '.', '_', '-', for one that begins with '.', and beyond 128 characters.
   [[nodiscard]] absl::StatusOr<std::string> PathToWrite(const std::string& tenant, const std::string& name) const;
+  // Names of a tenant's checkpoints, "checkpoints/name", in order.
+  [[nodiscard]] std::vector<std::string> List(const std::string& tenant) const;
+  // NOT_FOUND where there is none.
+  [[nodiscard]] absl::Status Delete(const std::string& tenant, const std::string& name) const;
   // NOT_FOUND where there is none.
   [[nodiscard]] absl::StatusOr<std::string> PathToRead(const std::string& tenant, const std::string& name) const;
 

@@ -80,6 +80,17 @@ void TrainingSession::Trained(const v1::TrainReport& report) {
   last_report_ = report;
 }
 
+void TrainingSession::Changed() {
+  MutexLock lock(mutex_);
+  saved_step_ = -1;
+}
+
+void TrainingSession::Restored(std::int64_t step) {
+  MutexLock lock(mutex_);
+  step_ = saved_step_ = step;
+  last_report_.reset();
+}
+
 void TrainingSession::Wake() {
   std::function<void()> wake;
   {

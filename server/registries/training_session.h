@@ -38,6 +38,7 @@ class TrainingSession : public std::enable_shared_from_this<TrainingSession> {
   [[nodiscard]] const std::string& owner() const { return parts_.description.owner(); }
   [[nodiscard]] const std::string& field() const { return parts_.description.field(); }
   [[nodiscard]] const std::string& device() const { return parts_.description.device(); }
+  [[nodiscard]] bool has_dataset() const { return parts_.description.has_dataset(); }
   [[nodiscard]] const v1::DatasetSource& dataset() const { return parts_.description.dataset(); }
   [[nodiscard]] const v1::DatasetReport& dataset_report() const { return parts_.description.dataset_report(); }
   [[nodiscard]] const std::shared_ptr<const io::PhotoSet>& photos() const { return parts_.photos; }
@@ -72,6 +73,10 @@ class TrainingSession : public std::enable_shared_from_this<TrainingSession> {
   [[nodiscard]] bool MayStep() const;
   // After each report's steps.
   void Trained(const v1::TrainReport& report);
+  // Its values are others, and so far nobody has saved them.
+  void Changed();
+  // It is where a checkpoint was, of that step.
+  void Restored(std::int64_t step);
   void Wake();
 
   // Holds the values as they are, and the session, until it goes.

@@ -4,9 +4,7 @@
 #include <memory>
 #include <utility>
 
-#include "dvren/scene/camera.h"
-#include "dvren/scene/pixel_ray.h"
-#include "server/codec/camera_codec.h"
+#include "server/codec/training_exchange_codec.h"
 #include "server/jobs/scheduler.h"
 #include "server/middleware/request_scope.h"
 #include "server/registries/session_registry.h"
@@ -15,22 +13,12 @@
 namespace dvren::server {
 namespace {
 
-// Of the photograph before it was scaled down; exact, as factors are powers of two.
-io::PhotoCamera FullSize(io::PhotoCamera camera, int factor) {
-  camera.width *= factor;
-  camera.height *= factor;
-  for (double* pixels : {&camera.fx, &camera.fy, &camera.cx, &camera.cy}) *pixels *= factor;
-  return camera;
-}
-
 absl::Status ListCameras(const TrainingSession& session, v1::GetCamerasResponse* response) {
   const int factor = std::max(1, session.dataset().downscale());
   const auto& photos = session.photos()->photos;
   for (std::size_t i = 0; i < photos.size(); ++i) {
     DVREN_ASSIGN_OR_RETURN(const io::PhotoCamera camera, session.trainer().CameraOf(i));
-    v1::PhotoCamera* message = response->add_cameras();
-    message->set_photo(photos[i].name);
-    EncodeCamera(CameraFor(FullSize(camera, factor)), message->mutable_camera());
+    EncodePhotoCamera(photos[i], camera, factor, response->add_cameras());
   }
   response->set_step(session.trainer().steps_done());
   return absl::OkStatus();

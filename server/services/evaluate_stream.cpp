@@ -59,6 +59,9 @@ absl::Status EvaluateStream::Begin(WorkerPool& files, const v1::EvaluateRequest&
     return InvalidField("dtype", static_cast<int>(request.dtype()), "must be F32 or U8");
   }
   if (request.max_views() < 0) return InvalidField("max_views", request.max_views(), "must be > 0, or 0 for all");
+  if (!request.has_dataset() && !session_->has_dataset()) {
+    return InvalidField("dataset", "absent", "the session has none of its own; name one");
+  }
   v1::DatasetSource source = session_->dataset();
   if (request.has_dataset()) {
     DVREN_ASSIGN_OR_RETURN(source, ResolveDataset(request.dataset(), context_.config.roots, "dataset"));

@@ -71,7 +71,11 @@ class SessionCreation : public std::enable_shared_from_this<SessionCreation> {
     DVREN_RETURN_IF_ERROR(CheckField(context_.fields, tenant, request_.field()));
     DVREN_ASSIGN_OR_RETURN(spec_, DecodeRecipe(request_.recipe()));
     DVREN_RETURN_IF_ERROR(ValidateTrainingSpec(spec_));
-    DVREN_ASSIGN_OR_RETURN(dataset_, ResolveDataset(request_.dataset(), context_.config.roots, "dataset"));
+    if (request_.has_dataset()) {
+      DVREN_ASSIGN_OR_RETURN(dataset_, ResolveDataset(request_.dataset(), context_.config.roots, "dataset"));
+    } else if (!request_.recipe().field().has_box()) {
+      return InvalidField("recipe.field.box", "absent", "give it, or a dataset, whose bounds are taken");
+    }
     if (!request_.checkpoint().empty()) {
       DVREN_ASSIGN_OR_RETURN(checkpoint_path_, checkpoints_.PathToRead(tenant, request_.checkpoint()));
     }
@@ -83,8 +87,10 @@ class SessionCreation : public std::enable_shared_from_this<SessionCreation> {
   // On a thread that may block.
   absl::Status Load() {
     if (call_->IsCancelled()) return absl::CancelledError("the caller went away; no session was made");
-    DVREN_ASSIGN_OR_RETURN(loaded_, LoadDataset(dataset_, context_.config.training.max_tenant_bytes));
-    DVREN_RETURN_IF_ERROR(charge_.Resize(charge_.bytes() + PhotoBytes(*loaded_.photos)));
+    if (request_.has_dataset()) {
+      DVREN_ASSIGN_OR_RETURN(loaded_, LoadDataset(dataset_, context_.config.training.max_tenant_bytes));
+      DVREN_RETURN_IF_ERROR(charge_.Resize(charge_.bytes() + PhotoBytes(*loaded_.photos)));
+    }
     if (!request_.recipe().field().has_box()) spec_.field.box = loaded_.photos->bounds;
     DVREN_RETURN_IF_ERROR(ValidateTrainingSpec(spec_));
     WorkOptions options;
@@ -115,11 +121,13 @@ class SessionCreation : public std::enable_shared_from_this<SessionCreation> {
     description.set_owner(*scope_.tenant());
     description.set_field(request_.field());
     EncodeRecipe(spec_, description.mutable_recipe());
-    *description.mutable_dataset() = dataset_;
-    *description.mutable_dataset_report() = loaded_.report;
+    if (request_.has_dataset()) {
+      *description.mutable_dataset() = dataset_;
+      *description.mutable_dataset_report() = loaded_.report;
+    }
     description.set_step(parts.trainer->steps_done());
     description.set_device(stream.device()->info().id);
-    parts.photos = std::move(loaded_.photos);
+    parts.photos = loaded_.photos ? std::move(loaded_.photos) : std::make_shared<const io::PhotoSet>();
     parts.charge = std::move(charge_);
     const auto session = context_.sessions.Add(std::move(place_), std::move(parts));
     scope_.Note({"session", session->name()});

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/codec/training_exchange_codec.h"
+
 namespace dvren::server {
 namespace {
 
@@ -26,6 +28,12 @@ absl::StatusOr<bool> TrainStepCall::Submit(const CheckpointStore& checkpoints, c
   const std::int64_t steps = request.steps() == 0 ? 1 : request.steps();
   if (steps < 1 || steps > kMaxSteps) {
     return InvalidField("steps", steps, absl::StrCat("must be 1 to ", kMaxSteps, "; StreamTrain takes more"));
+  }
+  if (request.has_rays()) {
+    DVREN_ASSIGN_OR_RETURN(batch_, DecodeTrainingRays(request.rays()));
+  } else if (!session->has_dataset()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("rays = absent: ", session->name(), " has no dataset to draw rays from; give rays and targets"));
   }
   const auto wake = [weak = weak_from_this()] {
     if (const auto call = weak.lock()) call->Unpark();
@@ -73,10 +81,11 @@ absl::StatusOr<bool> TrainStepCall::Submit(const CheckpointStore& checkpoints, c
 
 SliceResult TrainStepCall::RunSlice(Stream& stream) {
   if (!run_->MayRun()) return SliceResult::kParked;
-  const absl::Status status = run_->RunSlice(stream, until_step_, [this](const StepReport& step) {
+  const auto on_step = [this](const StepReport& step) {
     sum_.Add(step);
     return true;
-  });
+  };
+  const absl::Status status = run_->RunSlice(stream, until_step_, on_step, batch_ ? &*batch_ : nullptr);
   if (status.ok() && run_->session().step() < until_step_) return SliceResult::kMore;
   run_->End();
   FillResponse(run_->session());

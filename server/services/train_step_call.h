@@ -45,6 +45,7 @@ class TrainStepCall final : public grpc::ServerUnaryReactor,
 
   std::optional<TrainingRun> run_;  // until the answer
   std::int64_t until_step_ = 0;
+  std::optional<TrainingBatch> batch_;  // views of the request, which lives until the answer is sent
   ReportSum sum_;
 
   Mutex mutex_;

@@ -52,8 +52,7 @@ bool TrainingRun::MayRun() const {
   return stopping() || session_->MayStep();
 }
 
-absl::Status TrainingRun::RunSlice(Stream& stream, std::int64_t until_step,
-                                   const std::function<bool(const StepReport&)>& on_step) {
+absl::Status TrainingRun::CheckStopping(Stream& stream) {
   if (session_->closed()) {
     return absl::AbortedError(absl::StrCat("session = ", session_->name(), ": was closed at step ", session_->step()));
   }
@@ -66,6 +65,12 @@ absl::Status TrainingRun::RunSlice(Stream& stream, std::int64_t until_step,
     return absl::UnavailableError(absl::StrCat("the daemon is shutting down; step ", saved->step(), " is saved as ",
                                                saved->name(), ": create a session with that checkpoint to go on"));
   }
+  return absl::OkStatus();
+}
+
+absl::Status TrainingRun::RunSlice(Stream& stream, std::int64_t until_step,
+                                   const std::function<bool(const StepReport&)>& on_step, const TrainingBatch* batch) {
+  DVREN_RETURN_IF_ERROR(CheckStopping(stream));
   Trainer& trainer = session_->trainer();
   const auto end = Clock::now() + kSlice;
   ReportSum sum;
@@ -74,7 +79,7 @@ absl::Status TrainingRun::RunSlice(Stream& stream, std::int64_t until_step,
   while (go_on && trainer.steps_done() < until_step && (sum.steps() == 0 || Clock::now() < end)) {
     absl::StatusOr<StepReport> step = absl::InternalError("");
     try {
-      step = trainer.Step(stream);
+      step = batch != nullptr ? trainer.Step(stream, *batch) : trainer.Step(stream);
     } catch (const std::bad_alloc&) {
       step = absl::ResourceExhaustedError("train: no host memory left; train at a lower resolution");
     }

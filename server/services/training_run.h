@@ -29,9 +29,14 @@ class TrainingRun {
   // Whether the run is at its end by no fault of its own; a slice then says why.
   [[nodiscard]] bool stopping() const;
   // Steps for some milliseconds, not beyond `until_step`; at least one. UNAVAILABLE, with the steps saved, when the
-  // daemon shuts down; ABORTED when the session was closed. `on_step` is called after each.
+  // daemon shuts down; ABORTED when the session was closed. `on_step` is called after each. `batch`: in the
+  // photographs' place, where there is one.
   [[nodiscard]] absl::Status RunSlice(Stream& stream, std::int64_t until_step,
-                                      const std::function<bool(const StepReport&)>& on_step);
+                                      const std::function<bool(const StepReport&)>& on_step,
+                                      const TrainingBatch* batch = nullptr);
+  // The status with which a run that is stopping ends, the session saved where a slice would have saved it; OK for one
+  // that is not.
+  [[nodiscard]] absl::Status CheckStopping(Stream& stream);
   // Lets others train it.
   void End() { writer_.Release(); }
 

@@ -10,9 +10,12 @@
 #include "server/registries/session_registry.h"
 #include "server/services/answer_now.h"
 #include "server/services/camera_listing.h"
+#include "server/services/checkpoint_calls.h"
 #include "server/services/device_task.h"
 #include "server/services/evaluate_stream.h"
 #include "server/services/field_publishing.h"
+#include "server/services/gradient_streams.h"
+#include "server/services/parameter_streams.h"
 #include "server/services/session_creation.h"
 #include "server/services/train_step_call.h"
 #include "server/services/train_stream.h"
@@ -145,6 +148,50 @@ grpc::ServerUnaryReactor* TrainingService::GetCameras(grpc::CallbackServerContex
                                                       const v1::GetCamerasRequest* request,
                                                       v1::GetCamerasResponse* response) {
   return StartCameraListing(context_, call, request, response);
+}
+
+grpc::ServerUnaryReactor* TrainingService::RestoreCheckpoint(grpc::CallbackServerContext* call,
+                                                             const v1::RestoreCheckpointRequest* request,
+                                                             v1::Session* response) {
+  return CheckpointCalls{context_, checkpoints_, files_}.Restore(call, request, response);
+}
+
+grpc::ServerUnaryReactor* TrainingService::ListCheckpoints(grpc::CallbackServerContext* call,
+                                                           const v1::ListCheckpointsRequest*,
+                                                           v1::ListCheckpointsResponse* response) {
+  return CheckpointCalls{context_, checkpoints_, files_}.List(call, response);
+}
+
+grpc::ServerUnaryReactor* TrainingService::GetCheckpoint(grpc::CallbackServerContext* call,
+                                                         const v1::GetCheckpointRequest* request,
+                                                         v1::Checkpoint* response) {
+  return CheckpointCalls{context_, checkpoints_, files_}.Get(call, request, response);
+}
+
+grpc::ServerUnaryReactor* TrainingService::DeleteCheckpoint(grpc::CallbackServerContext* call,
+                                                            const v1::DeleteCheckpointRequest* request,
+                                                            v1::DeleteCheckpointResponse*) {
+  return CheckpointCalls{context_, checkpoints_, files_}.Delete(call, request);
+}
+
+grpc::ServerWriteReactor<v1::GetParametersResponse>* TrainingService::GetParameters(
+    grpc::CallbackServerContext* call, const v1::GetParametersRequest* request) {
+  return StartParameterDownload(context_, call, *request);
+}
+
+grpc::ServerReadReactor<v1::SetParametersRequest>* TrainingService::SetParameters(grpc::CallbackServerContext* call,
+                                                                                  v1::SetParametersResponse* response) {
+  return StartParameterUpload(context_, checkpoints_, call, response);
+}
+
+grpc::ServerWriteReactor<v1::ExportGradientsResponse>* TrainingService::ExportGradients(
+    grpc::CallbackServerContext* call, const v1::ExportGradientsRequest* request) {
+  return StartGradientExport(context_, checkpoints_, call, *request);
+}
+
+grpc::ServerReadReactor<v1::ApplyGradientsRequest>* TrainingService::ApplyGradients(grpc::CallbackServerContext* call,
+                                                                                    v1::TrainStepResponse* response) {
+  return StartGradientApplication(context_, checkpoints_, call, response);
 }
 
 grpc::ServerUnaryReactor* TrainingService::PublishField(grpc::CallbackServerContext* call,

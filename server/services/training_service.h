@@ -40,6 +40,25 @@ class TrainingService final : public v1::TrainingService::CallbackService {
                                            v1::Checkpoint* response) override;
   grpc::ServerUnaryReactor* GetCameras(grpc::CallbackServerContext* call, const v1::GetCamerasRequest* request,
                                        v1::GetCamerasResponse* response) override;
+  grpc::ServerUnaryReactor* RestoreCheckpoint(grpc::CallbackServerContext* call,
+                                              const v1::RestoreCheckpointRequest* request,
+                                              v1::Session* response) override;
+  grpc::ServerUnaryReactor* ListCheckpoints(grpc::CallbackServerContext* call,
+                                            const v1::ListCheckpointsRequest* request,
+                                            v1::ListCheckpointsResponse* response) override;
+  grpc::ServerUnaryReactor* GetCheckpoint(grpc::CallbackServerContext* call, const v1::GetCheckpointRequest* request,
+                                          v1::Checkpoint* response) override;
+  grpc::ServerUnaryReactor* DeleteCheckpoint(grpc::CallbackServerContext* call,
+                                             const v1::DeleteCheckpointRequest* request,
+                                             v1::DeleteCheckpointResponse* response) override;
+  grpc::ServerWriteReactor<v1::GetParametersResponse>* GetParameters(grpc::CallbackServerContext* call,
+                                                                     const v1::GetParametersRequest* request) override;
+  grpc::ServerReadReactor<v1::SetParametersRequest>* SetParameters(grpc::CallbackServerContext* call,
+                                                                   v1::SetParametersResponse* response) override;
+  grpc::ServerWriteReactor<v1::ExportGradientsResponse>* ExportGradients(
+      grpc::CallbackServerContext* call, const v1::ExportGradientsRequest* request) override;
+  grpc::ServerReadReactor<v1::ApplyGradientsRequest>* ApplyGradients(grpc::CallbackServerContext* call,
+                                                                     v1::TrainStepResponse* response) override;
   grpc::ServerUnaryReactor* PublishField(grpc::CallbackServerContext* call, const v1::PublishFieldRequest* request,
                                          v1::Field* response) override;
   grpc::ServerUnaryReactor* CloseSession(grpc::CallbackServerContext* call, const v1::CloseSessionRequest* request,

@@ -477,7 +477,8 @@ TEST_CASE("Sessions that name what is not there, not allowed or not theirs are r
     change(request);
     return alice.Create(request).first;
   };
-  CHECK(refused([](auto& r) { r.clear_dataset(); }).error_message().find("dataset.path = \"\": ") == 0);
+  CHECK(refused([](auto& r) { r.mutable_dataset()->Clear(); }).error_message().find("dataset.path = \"\": ") == 0);
+  CHECK(refused([](auto& r) { r.clear_dataset(); }).error_message().find("recipe.field.box = absent: ") == 0);
   CHECK(refused([](auto& r) {
           r.mutable_dataset()->clear_synthetic();
           r.mutable_dataset()->set_path("/etc");
