@@ -33,6 +33,7 @@ void AddInfoCommand(CLI::App& app, Session& session);
 void AddDevicesCommand(CLI::App& app, Session& session);
 void AddHealthCommand(CLI::App& app, Session& session);
 void AddDatasetCommands(CLI::App& app, Session& session);
+void AddCheckpointCommands(CLI::App& app, Session& session);
 void AddFieldCommands(CLI::App& app, Session& session);
 void AddRenderCommand(CLI::App& app, Session& session);
 void AddTrainCommand(CLI::App& app, Session& session);

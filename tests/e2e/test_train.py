@@ -79,7 +79,7 @@ def test_a_checkpoint_goes_on_as_if_nothing_had_happened(run, client):
     one, other = (client.fields.get(name) for name in ("straight", "resumed"))
     assert one.sha256 == other.sha256
     wrong = run("train", RECIPE, "--field", "x", "--set", "steps=80", "--set", "seed=9", "--resume", "half", code=8)
-    assert "made with another recipe" in wrong.err
+    assert "seed = 9, and 0 in the checkpoint" in wrong.err
 
 
 @pytest.mark.parametrize(

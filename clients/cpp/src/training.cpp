@@ -187,6 +187,48 @@ absl::StatusOr<v1::Checkpoint> Client::SaveCheckpoint(const std::string& session
   return checkpoint;
 }
 
+absl::StatusOr<v1::Session> Client::RestoreCheckpoint(const std::string& session, const std::string& checkpoint) const {
+  grpc::ClientContext context;
+  connection_->Prepare(context);
+  v1::RestoreCheckpointRequest request;
+  request.set_session(session);
+  request.set_checkpoint(checkpoint);
+  v1::Session restored;
+  const auto status = connection_->training->RestoreCheckpoint(&context, request, &restored);
+  DVREN_RETURN_IF_ERROR(connection_->ToAbsl(status, context));
+  return restored;
+}
+
+absl::StatusOr<std::vector<v1::Checkpoint>> Client::ListCheckpoints() const {
+  grpc::ClientContext context;
+  connection_->Prepare(context);
+  v1::ListCheckpointsResponse response;
+  const auto status = connection_->training->ListCheckpoints(&context, {}, &response);
+  DVREN_RETURN_IF_ERROR(connection_->ToAbsl(status, context));
+  return std::vector<v1::Checkpoint>(response.checkpoints().begin(), response.checkpoints().end());
+}
+
+absl::StatusOr<v1::Checkpoint> Client::GetCheckpoint(const std::string& name) const {
+  grpc::ClientContext context;
+  connection_->Prepare(context);
+  v1::GetCheckpointRequest request;
+  request.set_name(name);
+  v1::Checkpoint checkpoint;
+  const auto status = connection_->training->GetCheckpoint(&context, request, &checkpoint);
+  DVREN_RETURN_IF_ERROR(connection_->ToAbsl(status, context));
+  return checkpoint;
+}
+
+absl::Status Client::DeleteCheckpoint(const std::string& name) const {
+  grpc::ClientContext context;
+  connection_->Prepare(context);
+  v1::DeleteCheckpointRequest request;
+  request.set_name(name);
+  v1::DeleteCheckpointResponse response;
+  const auto status = connection_->training->DeleteCheckpoint(&context, request, &response);
+  return connection_->ToAbsl(status, context);
+}
+
 absl::StatusOr<v1::Field> Client::PublishField(const std::string& session) const {
   grpc::ClientContext context;
   connection_->Prepare(context);

@@ -11,6 +11,7 @@ Errors are subclasses of dvren.DvrenError, one for each gRPC code.
 
 from ._version import __version__
 from .camera import Camera
+from .checkpoints import Checkpoint, Checkpoints
 from .client import Client, Device, Limits, ServerInfo, connect
 from .errors import (
     AbortedError,
@@ -33,9 +34,10 @@ from .errors import (
 )
 from .fields import DenseGrid, Field, FieldGradient, Fields, NanoVdb
 from .gradients import CameraGradient, ForwardResult, Gradients, GradientStats, RayGradient, SceneGradient, Tape
+from .parameters import Parameters, StepGradients
 from .ray_stream import RayResult, RayStream
 from .render import RenderResult, RenderStats
-from .training import Checkpoint, DatasetReport, EvaluatedView, Evaluation, TrainingSession, TrainReport
+from .training import DatasetReport, EvaluatedView, Evaluation, TrainingSession, TrainReport
 from .transforms import PhotoCamera, write_transforms
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "CameraGradient",
     "CancelledError",
     "Checkpoint",
+    "Checkpoints",
     "Client",
     "DataLossError",
     "DatasetReport",
@@ -67,6 +70,7 @@ __all__ = [
     "NanoVdb",
     "NotFoundError",
     "OutOfRangeError",
+    "Parameters",
     "PermissionDeniedError",
     "PhotoCamera",
     "RayGradient",
@@ -77,6 +81,7 @@ __all__ = [
     "ResourceExhaustedError",
     "SceneGradient",
     "ServerInfo",
+    "StepGradients",
     "Tape",
     "TrainReport",
     "TrainingSession",

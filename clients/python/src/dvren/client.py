@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ._connection import Connection
 from ._proto.dvren.v1 import admin_service_pb2 as pb
+from .checkpoints import Checkpoints
 from .errors import InvalidArgumentError, UnimplementedError, invalid
 from .fields import Field, Fields
 from .gradients import ForwardResult, Gradients, Tape, backward, forward, forward_rays
@@ -96,10 +97,12 @@ class Client:
     """One daemon. Thread-safe. A context manager: leaving it closes the connection."""
 
     fields: Fields
+    checkpoints: Checkpoints
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.fields = Fields(connection)
+        self.checkpoints = Checkpoints(connection)
 
     def __enter__(self) -> Client:
         return self
@@ -506,7 +509,8 @@ class Client:
         field: the name that publish() gives it; None: the recipe's field_name. recipe: a dict with the keys of a
         recipe file, such as {"steps": 1000, "optimizer": {"color_rate": 0.02}}, or the path of one (needs PyYAML).
         dataset: a folder below one of the daemon's roots, or a dict such as {"path": ..., "downscale": 2}; by default
-        the recipe's. checkpoint: the name of one to go on from, with the recipe and the dataset it was made with.
+        the recipe's; without one, session.step(rays=..., targets=...) trains it. checkpoint: the name of one to go on
+        from, with the recipe and the dataset it was made with.
 
             with client.train_session("lego", "configs/recipes/lego_dense.yaml") as session:
                 for report in session.stream():

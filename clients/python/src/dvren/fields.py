@@ -32,7 +32,7 @@ except ImportError:  # optional: without it chunks travel without a checksum of 
 
 Progress = Callable[[int, int], None]
 
-_CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 20
 _INLINE_BYTES = 3 << 20  # of new values in one message; the daemon takes 4 MiB with all that is around them
 _MAX_ATTEMPTS = 9  # connections tried without a byte gained in between: some 20 s, for a daemon that restarts
 _RETRY_DELAY_S = 0.2  # before the second attempt; doubles up to _RETRY_DELAY_MAX_S
@@ -436,11 +436,8 @@ def _upload_requests(
     try:
         yield pb.UploadFieldRequest(header=header)
         while offset < header.total_bytes:
-            data = read(offset, min(_CHUNK_BYTES, header.total_bytes - offset))
-            chunk = common.Chunk(offset=offset, data=data)
-            if google_crc32c is not None:
-                chunk.crc32c = google_crc32c.value(data)
-            yield pb.UploadFieldRequest(chunk=chunk)
+            data = read(offset, min(CHUNK_BYTES, header.total_bytes - offset))
+            yield pb.UploadFieldRequest(chunk=chunk_of(offset, data))
             offset += len(data)
             if progress is not None:
                 progress(offset, header.total_bytes)
@@ -465,6 +462,13 @@ class _FileReader:
         if len(data) != size:
             raise invalid("path", self._file.name, "became shorter while it was read; import it again")
         return data
+
+
+def chunk_of(offset: int, data: bytes) -> common.Chunk:
+    chunk = common.Chunk(offset=offset, data=data)
+    if google_crc32c is not None:
+        chunk.crc32c = google_crc32c.value(data)
+    return chunk
 
 
 def append_chunk(data: bytearray, chunk: common.Chunk, remedy: str) -> None:

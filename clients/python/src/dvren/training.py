@@ -1,4 +1,5 @@
-"""Training sessions: fields made from photographs that lie on the daemon's machine. `client.train_session` opens one."""
+"""Training sessions: fields made from photographs that lie on the daemon's machine, or from rays of the caller's own.
+`client.train_session` opens one."""
 
 from __future__ import annotations
 
@@ -21,8 +22,19 @@ from ._proto.dvren.v1 import field_service_pb2 as fields
 from ._proto.dvren.v1 import training_service_pb2 as pb
 from ._recipes import dataset_source, recipe_file
 from .camera import Camera
+from .checkpoints import Checkpoint
 from .errors import DataLossError, NotFoundError, invalid, mismatch
 from .fields import Field
+from .parameters import (
+    Parameters,
+    StepGradients,
+    apply_gradients,
+    export_gradients,
+    get_parameters,
+    gradient_dtype,
+    set_parameters,
+    training_rays,
+)
 from .transforms import PhotoCamera
 
 RecipeLike = Union[Mapping[str, Any], str, "os.PathLike[str]"]
@@ -73,13 +85,6 @@ class DatasetReport:
     def _from_message(cls, message: pb.DatasetReport) -> DatasetReport:
         values = {field.name: getattr(message, field.name) for field in dataclasses.fields(cls)}
         return cls(**{**values, "bounds": tensors.from_box(message.bounds), "notes": tuple(message.notes)})
-
-
-@dataclasses.dataclass(frozen=True)
-class Checkpoint:
-    name: str  # "checkpoints/{name}", for client.train_session(checkpoint=...)
-    step: int
-    bytes: int
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -151,14 +156,43 @@ class TrainingSession:
         self._take(self._connection.unary("TrainingService/GetSession", request, pb.Session))
         return self
 
-    def step(self, n: int = 1) -> TrainReport:
+    def step(
+        self,
+        n: int = 1,
+        *,
+        rays: Sequence[npt.ArrayLike | None] | None = None,
+        targets: npt.ArrayLike | None = None,
+        weights: npt.ArrayLike | None = None,
+        background: npt.ArrayLike | None = None,
+        ids: npt.ArrayLike | None = None,
+    ) -> TrainReport:
         """`n` steps, 1 to 10000, fewer where the recipe ends; what they did.
+
+        rays: train on these instead of the dataset's, all n steps on the same: (origins, directions), each (N, 3),
+        world space, directions of unit length, and optionally t_near and t_far, (N,); N is 1 to 65536. targets: (N, 3)
+        colours that the rays should have, over the ray's `background`, (N, 3) or one colour, by default black.
+        weights: (N,) of the loss, >= 0, by default 1. ids: (N,) integers, the keys of sampling.
 
         Safe to call again after a lost connection: steps that have been done are not done twice. AbortedError where
         another client has trained the session meanwhile: refresh() it.
         """
         request = pb.TrainStepRequest(session=self.name, steps=n, expected_step=self.steps_done)
-        answer = self._connection.unary("TrainingService/TrainStep", request, pb.TrainStepResponse)
+        own = self._own_rays(rays, targets, weights, background, ids)
+        if own is not None:
+            request.rays.CopyFrom(own)
+        return self._stepped(self._connection.unary("TrainingService/TrainStep", request, pb.TrainStepResponse))
+
+    def _own_rays(self, rays: Any, targets: Any, weights: Any, background: Any, ids: Any) -> pb.TrainingRays | None:
+        if rays is None:
+            for name, value in (("targets", targets), ("weights", weights), ("background", background), ("ids", ids)):
+                if value is not None:
+                    raise invalid(name, "given", "goes with rays")
+            return None
+        if targets is None:
+            raise invalid("targets", None, "give the colours that the rays should have")
+        return training_rays(rays, targets, weights, background, ids)
+
+    def _stepped(self, answer: pb.TrainStepResponse) -> TrainReport:
         self.steps_done = answer.step
         self.finished = answer.finished
         if answer.HasField("report"):
@@ -166,6 +200,72 @@ class TrainingSession:
         else:  # they had been done
             self.refresh()
         return TrainReport._from_message(self._message.last_report)
+
+    def get_parameters(self) -> Parameters:
+        """Values, cells and cameras as they are, of one step, also while another call trains."""
+        return get_parameters(self._connection, self.name)
+
+    def set_parameters(
+        self,
+        values: Parameters | npt.ArrayLike | None = None,
+        cells: npt.ArrayLike | None = None,
+        cameras: Sequence[PhotoCamera] | None = None,
+    ) -> None:
+        """Puts parameters in the place of what there is; the step and the optimizer's memory stay.
+
+        values: what get_parameters() gave, which puts back all of it, or an array of the shape of its values. cells:
+        (nz, ny, nx), by default all are there again. cameras: one for each photograph. AbortedError where another
+        client has trained the session meanwhile.
+        """
+        if isinstance(values, Parameters):
+            if cells is None:
+                cells = values.cells
+            if cameras is None:
+                cameras = values.cameras
+            values = values.values
+        set_parameters(self._connection, self.name, values, cells, cameras, self.steps_done)
+
+    def export_gradients(
+        self,
+        rank: int = 0,
+        world_size: int = 1,
+        dtype: str = "f32",
+        *,
+        rays: Sequence[npt.ArrayLike | None] | None = None,
+        targets: npt.ArrayLike | None = None,
+        weights: npt.ArrayLike | None = None,
+        background: npt.ArrayLike | None = None,
+        ids: npt.ArrayLike | None = None,
+    ) -> StepGradients:
+        """The gradient of the next step, which is not done: that is apply_gradients(), with what an all-reduce over
+        all ranks has made of theirs. Sessions of the same recipe then stay the same, bit for bit.
+
+        Of the rays of a step of the whole, world_size times the recipe's, it is of this rank's part; or of `rays`,
+        which with the others are as in step(). dtype: "f32" or "f64", of the values.
+
+            gradients = session.export_gradients(rank, world_size)
+            gradients.values = all_reduce_mean(gradients.values)
+            gradients.cameras = all_reduce_mean(gradients.cameras)
+            gradients.seen = all_reduce_max(gradients.seen)
+            session.apply_gradients(gradients)
+        """
+        request = pb.ExportGradientsRequest(
+            session=self.name,
+            expected_step=self.steps_done,
+            rank=rank,
+            world_size=world_size,
+            dtype=gradient_dtype(dtype),
+        )
+        own = self._own_rays(rays, targets, weights, background, ids)
+        if own is not None:
+            request.rays.CopyFrom(own)
+        return export_gradients(self._connection, request)
+
+    def apply_gradients(self, gradients: StepGradients) -> TrainReport:
+        """The rest of the step: total variation, optimizer, schedule, cameras, the step counter. AbortedError where the
+        session is at another step than `gradients`. Safe to call again after a lost connection. Loss and PSNR of the
+        report are of this session's own rays."""
+        return self._stepped(apply_gradients(self._connection, self.name, gradients))
 
     def stream(
         self,
@@ -259,7 +359,14 @@ class TrainingSession:
         letters, digits, ".", "_", "-"."""
         request = pb.SaveCheckpointRequest(session=self.name, name=name)
         message = self._connection.unary("TrainingService/SaveCheckpoint", request, pb.Checkpoint)
-        return Checkpoint(message.name, message.step, message.bytes)
+        return Checkpoint._from_message(message)
+
+    def restore(self, checkpoint: str | Checkpoint) -> TrainingSession:
+        """Goes back to a checkpoint of the same recipe and dataset; FailedPreconditionError says what differs."""
+        name = checkpoint.name if isinstance(checkpoint, Checkpoint) else checkpoint
+        request = pb.RestoreCheckpointRequest(session=self.name, checkpoint=name)
+        self._take(self._connection.unary("TrainingService/RestoreCheckpoint", request, pb.Session))
+        return self
 
     def cameras(self) -> tuple[PhotoCamera, ...]:
         """The cameras of the photographs that are trained on, in the dataset's order, moved as far as the recipe has
@@ -314,11 +421,10 @@ def train_session(
     )
     if dataset is not None:
         request.dataset.CopyFrom(dataset_source(dataset))
-    elif file.dataset.path:
+    elif file.HasField("dataset"):
         request.dataset.CopyFrom(file.dataset)
-        request.dataset.path = dataset_source(file.dataset.path).path
-    else:
-        request.dataset.CopyFrom(file.dataset)
+        if file.dataset.path:
+            request.dataset.path = dataset_source(file.dataset.path).path
     return TrainingSession(connection, connection.unary("TrainingService/CreateSession", request, pb.Session))
 
 

@@ -72,9 +72,9 @@ class Client {
                                                       std::uint64_t expected_version = 0) const;
   // ABORTED when `expected_version` (0: any) is not the current one.
   [[nodiscard]] absl::Status DeleteField(const std::string& name, std::uint64_t expected_version = 0) const;
-  // Writes the field to `path`: .nvdb for a NanoVDB field, .npy for a dense grid, .vdb for either (of one channel),
-  // .raw for the bare payload. Other extensions are INVALID_ARGUMENT, before anything is fetched. The file appears
-  // whole or not at all.
+  // Writes the field to `path`: .vdb or .nvdb for any, .npz or .npy for dense grids, .raw for the bare payload. Of a
+  // dense grid a .vdb holds density and colours (dvren/io/vdb.h), a .nvdb the density alone, a .npz "values" as stored,
+  // "density" (1/world unit) of each voxel, "box" (2, 3) and "local_to_world" (3, 4), a .npy the values.
   [[nodiscard]] absl::StatusOr<v1::Field> DownloadField(const std::string& name, const std::string& path,
                                                         const DownloadOptions& options = {}) const;
 
@@ -126,6 +126,12 @@ class Client {
   // `name`: letters, digits, '.', '_', '-'. CreateSession takes the result's name.
   [[nodiscard]] absl::StatusOr<v1::Checkpoint> SaveCheckpoint(const std::string& session,
                                                               const std::string& name) const;
+  // Back to a checkpoint that was made with the session's recipe and dataset; the session as it is then.
+  [[nodiscard]] absl::StatusOr<v1::Session> RestoreCheckpoint(const std::string& session,
+                                                              const std::string& checkpoint) const;
+  [[nodiscard]] absl::StatusOr<std::vector<v1::Checkpoint>> ListCheckpoints() const;  // by name
+  [[nodiscard]] absl::StatusOr<v1::Checkpoint> GetCheckpoint(const std::string& name) const;
+  [[nodiscard]] absl::Status DeleteCheckpoint(const std::string& name) const;
   // The values as they are as a field, or as a new version of the one that is there.
   [[nodiscard]] absl::StatusOr<v1::Field> PublishField(const std::string& session) const;
 
