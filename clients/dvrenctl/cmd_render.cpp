@@ -170,10 +170,10 @@ void AddRenderCommand(CLI::App& app, Session& session) {
       ->add_option("--max-steps", o->max_steps, "Most samples per ray; rays that it cuts are counted; default: 1048576")
       ->type_name("N")
       ->group(sampling);
-  command->add_option("--sampling", o->sampling, "In the middle of each step, or anywhere in it; default: fixed")
-      ->type_name("fixed|stratified")
+  command->add_option("--sampling", o->sampling, "In the middle of each step, anywhere in it, or at one place in all of a ray's; default: fixed")
+      ->type_name("fixed|stratified|uniform_jitter")
       ->group(sampling);
-  command->add_option("--seed", o->seed, "Of stratified sampling; default: 0")->type_name("S")->group(sampling);
+  command->add_option("--seed", o->seed, "Of random sampling; default: 0")->type_name("S")->group(sampling);
   command
       ->add_option("--early-stop", o->early_stop,
                    "End a ray when less than this part of its light is left; 0: never; default: 1e-4")

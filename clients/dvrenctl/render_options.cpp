@@ -62,10 +62,10 @@ absl::Status SetScene(const RenderOptions& options, v1::Scene& scene) {
 }
 
 absl::Status SetSampling(const RenderOptions& options, v1::Sampling& sampling) {
-  static const std::vector<std::string> kModes{"fixed", "stratified"};
+  static const std::vector<std::string> kModes{"fixed", "stratified", "uniform_jitter"};
   if (!options.sampling.empty()) {
     DVREN_ASSIGN_OR_RETURN(const std::size_t mode, ParseChoice("--sampling", options.sampling, kModes));
-    sampling.set_mode(mode == 0 ? v1::SAMPLING_MODE_FIXED : v1::SAMPLING_MODE_STRATIFIED);
+    sampling.set_mode(static_cast<v1::SamplingMode>(v1::SAMPLING_MODE_FIXED + static_cast<int>(mode)));
   }
   if (options.seed) sampling.set_seed(*options.seed);
   // 0 on the wire is "the default": typed, it is a mistake.

@@ -9,6 +9,39 @@
 namespace dvren {
 namespace {
 
+// Colours of spherical harmonics are about one half; the first harmonic is this constant.
+constexpr double kConstantHarmonic = 0.28209479177387814;
+
+// Where the values of a coarse voxel go among those of a fine one.
+class ChannelMap {
+ public:
+  ChannelMap(std::int64_t from, std::int64_t to) : to_(static_cast<std::size_t>(to)) {
+    const std::int64_t had = from == 4 ? 1 : (from - 1) / 3, has = to == 4 ? 1 : (to - 1) / 3;  // per colour
+    plain_ = from == 4 && to > 4;
+    for (std::int64_t c = 0; c < from; ++c) {
+      place_.push_back(static_cast<std::size_t>(c == from - 1 ? to - 1 : c / had * has + c % had));
+    }
+  }
+  [[nodiscard]] std::size_t from() const { return place_.size(); }
+  void Add(float w, const float* in, float* out) const {
+    for (std::size_t c = 0; c < place_.size(); ++c) out[place_[c]] += w * in[c];
+  }
+  // Once all is added.
+  void Finish(float* out) const {
+    if (!plain_) return;
+    for (std::size_t c = 0; c < 3; ++c) {
+      float& v = out[place_[c]];
+      v = static_cast<float>((static_cast<double>(v) - 0.5) / kConstantHarmonic);
+    }
+  }
+  [[nodiscard]] std::size_t to() const { return to_; }
+
+ private:
+  std::size_t to_;
+  bool plain_;  // from plain colours to harmonics
+  std::vector<std::size_t> place_;
+};
+
 // Planes on all processors; they do not touch each other.
 void ForEachPlane(std::int64_t planes, const std::function<void(std::int64_t)>& run) {
   const auto threads = std::clamp<std::int64_t>(std::thread::hardware_concurrency(), 1, planes);
@@ -24,14 +57,14 @@ void ForEachPlane(std::int64_t planes, const std::function<void(std::int64_t)>& 
 
 }  // namespace
 
-absl::StatusOr<io::DenseVolume> InitialGrid(const FieldSpec& spec, int resolution) {
+absl::StatusOr<io::DenseVolume> InitialGrid(const FieldSpec& spec, int resolution, int sh_degree) {
   const Box& box = spec.box;
   double volume = 1;
   for (std::size_t i = 0; i < 3; ++i) volume *= box.max[i] - box.min[i];
   const double voxel = std::cbrt(volume) / resolution;
   io::DenseVolume grid;
-  const int terms = (spec.sh_degree + 1) * (spec.sh_degree + 1);
-  grid.shape[3] = spec.sh_degree == 0 ? 4 : 3 * terms + 1;
+  const int terms = (sh_degree + 1) * (sh_degree + 1);
+  grid.shape[3] = sh_degree == 0 ? 4 : 3 * terms + 1;
   for (std::size_t i = 0; i < 3; ++i) {
     const double extent = box.max[i] - box.min[i], centre = 0.5 * (box.min[i] + box.max[i]);
     const auto n = std::max<std::int64_t>(2, static_cast<std::int64_t>(std::ceil(extent / voxel - 1e-6)));
@@ -55,11 +88,10 @@ absl::StatusOr<io::DenseVolume> InitialGrid(const FieldSpec& spec, int resolutio
   }
   std::vector<float> first(channels, 0.0f);
   first.back() = static_cast<float>(spec.initial_density);
-  if (spec.sh_degree == 0) std::fill_n(first.begin(), 3, static_cast<float>(spec.initial_color));
-  // Harmonics are about one half; the first of each colour is the constant 0.28209479.
-  if (spec.sh_degree > 0) {
+  if (sh_degree == 0) std::fill_n(first.begin(), 3, static_cast<float>(spec.initial_color));
+  if (sh_degree > 0) {
     for (int c = 0; c < 3; ++c) {
-      first[static_cast<std::size_t>(c * terms)] = static_cast<float>((spec.initial_color - 0.5) / 0.28209479177387814);
+      first[static_cast<std::size_t>(c * terms)] = static_cast<float>((spec.initial_color - 0.5) / kConstantHarmonic);
     }
   }
   auto* values = reinterpret_cast<float*>(grid.values.data());
@@ -75,7 +107,8 @@ void GrowGrid(const io::DenseVolume& coarse, const std::vector<std::uint8_t>& co
               std::vector<std::uint8_t>& fine_cells) {
   const auto& n = coarse.shape;
   const auto& m = fine.shape;
-  const auto channels = static_cast<std::size_t>(m[3]);
+  const ChannelMap map(n[3], m[3]);
+  const std::size_t channels = map.to();
   const auto* from = reinterpret_cast<const float*>(coarse.values.data());
   auto* to = reinterpret_cast<float*>(fine.values.data());
   fine_cells.assign(static_cast<std::size_t>(m[0] * m[1] * m[2]), 0);
@@ -120,9 +153,9 @@ void GrowGrid(const io::DenseVolume& coarse, const std::vector<std::uint8_t>& co
                              sz = corner & 4 ? az.high : az.low;
           const float w =
               (corner & 1 ? ax.f : 1 - ax.f) * (corner & 2 ? ay.f : 1 - ay.f) * (corner & 4 ? az.f : 1 - az.f);
-          const float* in = from + static_cast<std::size_t>((sz * n[1] + sy) * n[2] + sx) * channels;
-          for (std::size_t c = 0; c < channels; ++c) out[c] += w * in[c];
+          map.Add(w, from + static_cast<std::size_t>((sz * n[1] + sy) * n[2] + sx) * map.from(), out);
         }
+        map.Finish(out);
       }
     }
   });

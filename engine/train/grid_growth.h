@@ -11,10 +11,11 @@ namespace dvren {
 
 // A grid of about resolution^3 cubic voxels over the spec's box (the box grows to whole voxels about its centre), all
 // of the initial values. RESOURCE_EXHAUSTED when there is no memory for it.
-[[nodiscard]] absl::StatusOr<io::DenseVolume> InitialGrid(const FieldSpec& spec, int resolution);
+[[nodiscard]] absl::StatusOr<io::DenseVolume> InitialGrid(const FieldSpec& spec, int resolution, int sh_degree);
 
 // Values and cells of `fine`, whose memory is there, from those of `coarse`: interpolated linearly where the coarse
-// cell is there, left alone elsewhere. `coarse_cells` empty: all are. Cells: u8 (nz, ny, nx).
+// cell is there, left alone elsewhere. `coarse_cells` empty: all are. Cells: u8 (nz, ny, nx). Where `fine` has
+// spherical harmonics of a higher degree, the colours are the same in all directions, or as they were.
 void GrowGrid(const io::DenseVolume& coarse, const std::vector<std::uint8_t>& coarse_cells, io::DenseVolume& fine,
               std::vector<std::uint8_t>& fine_cells);
 

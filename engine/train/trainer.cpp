@@ -83,7 +83,8 @@ absl::Status Trainer::State::Adopt(Stream& stream, io::DenseVolume grid, const s
 }
 
 absl::Status Trainer::State::Begin(Stream& stream) {
-  DVREN_ASSIGN_OR_RETURN(io::DenseVolume grid, InitialGrid(spec.field, spec.stages.front().resolution));
+  DVREN_ASSIGN_OR_RETURN(io::DenseVolume grid,
+                         InitialGrid(spec.field, spec.stages.front().resolution, spec.ShDegree(0)));
   const std::vector<std::uint8_t> all(static_cast<std::size_t>(grid.shape[0] * grid.shape[1] * grid.shape[2]), 1);
   return Adopt(stream, std::move(grid), all);
 }
@@ -94,7 +95,8 @@ absl::Status Trainer::State::Grow(Stream& stream) {
   auto* values = reinterpret_cast<float*>(coarse.values.data());
   DVREN_RETURN_IF_ERROR(writer->ReadValues(stream, {values, field()->info().parameter_count}));
   DVREN_ASSIGN_OR_RETURN(const std::vector<std::uint8_t> coarse_cells, writer->ReadMask(stream));
-  DVREN_ASSIGN_OR_RETURN(io::DenseVolume fine, InitialGrid(spec.field, spec.stages[stage].resolution));
+  DVREN_ASSIGN_OR_RETURN(io::DenseVolume fine,
+                         InitialGrid(spec.field, spec.stages[stage].resolution, spec.ShDegree(stage)));
   // Outside the cells that are there nothing is left of what was there before.
   std::vector<std::uint8_t> cells;
   GrowGrid(coarse, coarse_cells, fine, cells);

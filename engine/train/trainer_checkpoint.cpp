@@ -42,6 +42,7 @@ void VisitSpec(Spec& s, Visit& visit) {
     visit(stage + "from_step", s.stages[i].from_step);
     visit(stage + "resolution", s.stages[i].resolution);
     visit(stage + "rays", s.stages[i].rays);
+    visit(stage + "sh_degree", s.stages[i].sh_degree);
   }
   auto& o = s.optimizer;
   visit("optimizer.kind", o.kind);
@@ -278,7 +279,8 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::RestoreCheckpoint(Stream& stre
     return absl::DataLossError(absl::StrCat(path, ": damaged: step ", s->step, ", stage ", stage));
   }
   s->stage = static_cast<std::size_t>(stage);
-  DVREN_ASSIGN_OR_RETURN(io::DenseVolume grid, InitialGrid(spec.field, spec.stages[s->stage].resolution));
+  DVREN_ASSIGN_OR_RETURN(io::DenseVolume grid,
+                         InitialGrid(spec.field, spec.stages[s->stage].resolution, spec.ShDegree(s->stage)));
   std::array<std::int64_t, 4> shape{};
   Box box;
   DVREN_RETURN_IF_ERROR(state.GetElements(std::span<std::int64_t>(shape)));

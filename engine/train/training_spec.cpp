@@ -66,13 +66,19 @@ absl::Status CheckField(const FieldSpec& field) {
   return CheckFraction("field.initial_color", field.initial_color);
 }
 
-absl::Status CheckStages(const std::vector<StageSpec>& stages) {
+absl::Status CheckStages(const TrainingSpec& spec) {
+  const std::vector<StageSpec>& stages = spec.stages;
   if (stages.empty()) return InvalidField("stages", "none", "must be at least one");
   for (std::size_t i = 0; i < stages.size(); ++i) {
     const StageSpec& stage = stages[i];
     const std::string name = absl::StrCat("stages[", i, "]");
     DVREN_RETURN_IF_ERROR(CheckInteger(absl::StrCat(name, ".resolution"), stage.resolution, 8, 1024));
     DVREN_RETURN_IF_ERROR(CheckInteger(absl::StrCat(name, ".rays"), stage.rays, 1, std::int64_t{1} << 22));
+    DVREN_RETURN_IF_ERROR(CheckInteger(absl::StrCat(name, ".sh_degree"), stage.sh_degree, -1, 2));
+    if (i > 0 && spec.ShDegree(i) < spec.ShDegree(i - 1)) {
+      return InvalidField(absl::StrCat(name, ".sh_degree"), spec.ShDegree(i),
+                          absl::StrCat("must not be below that of the stage before, ", spec.ShDegree(i - 1)));
+    }
     if (i == 0) {
       if (stage.from_step != 0) {
         return InvalidField("stages[0].from_step", stage.from_step, "must be 0: the first stage begins the run");
@@ -183,7 +189,7 @@ absl::Status ValidateTrainingSpec(const TrainingSpec& spec) {
   DVREN_RETURN_IF_ERROR(CheckBelowOne("early_stop", spec.early_stop, "must be in [0, 1); 0 turns it off"));
   DVREN_RETURN_IF_ERROR(CheckOneOf("color_space", spec.color_space, kColorSpaces));
   DVREN_RETURN_IF_ERROR(CheckField(spec.field));
-  DVREN_RETURN_IF_ERROR(CheckStages(spec.stages));
+  DVREN_RETURN_IF_ERROR(CheckStages(spec));
   DVREN_RETURN_IF_ERROR(CheckOptimizer(spec.optimizer));
   DVREN_RETURN_IF_ERROR(CheckSchedule(spec.schedule, spec.steps));
   DVREN_RETURN_IF_ERROR(CheckLoss(spec.loss));

@@ -12,8 +12,11 @@ absl::StatusOr<SamplingSpec> DecodeSampling(const v1::Sampling& message) {
     case v1::SAMPLING_MODE_STRATIFIED:
       sampling.mode = SamplingMode::kStratified;
       break;
+    case v1::SAMPLING_MODE_UNIFORM_JITTER:
+      sampling.mode = SamplingMode::kUniformJitter;
+      break;
     default:
-      return InvalidField("sampling.mode", static_cast<int>(message.mode()), "must be FIXED or STRATIFIED");
+      return InvalidField("sampling.mode", static_cast<int>(message.mode()), "must be FIXED, STRATIFIED or UNIFORM_JITTER");
   }
   sampling.dt = message.dt();
   // The kernels count steps in f32; beyond these they could not.
@@ -38,8 +41,9 @@ absl::StatusOr<SamplingSpec> DecodeSampling(const v1::Sampling& message) {
 }
 
 void EncodeSampling(const SamplingSpec& sampling, v1::Sampling* message) {
-  message->set_mode(sampling.mode == SamplingMode::kStratified ? v1::SAMPLING_MODE_STRATIFIED
-                                                               : v1::SAMPLING_MODE_FIXED);
+  message->set_mode(sampling.mode == SamplingMode::kStratified      ? v1::SAMPLING_MODE_STRATIFIED
+                    : sampling.mode == SamplingMode::kUniformJitter ? v1::SAMPLING_MODE_UNIFORM_JITTER
+                                                                    : v1::SAMPLING_MODE_FIXED);
   message->set_dt(sampling.dt);
   message->set_max_steps(sampling.max_steps);
   message->set_seed(sampling.seed);

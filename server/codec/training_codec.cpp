@@ -12,7 +12,7 @@ namespace {
 // The keys of each part, once for both directions.
 #define DVREN_RECIPE_KEYS(X) X(steps) X(seed) X(step_voxels) X(early_stop) X(color_space)
 #define DVREN_FIELD_KEYS(X) X(sh_degree) X(activation) X(initial_density) X(initial_color)
-#define DVREN_STAGE_KEYS(X) X(from_step) X(resolution) X(rays)
+#define DVREN_STAGE_KEYS(X) X(from_step) X(resolution) X(rays) X(sh_degree)
 #define DVREN_OPTIMIZER_KEYS(X) \
   X(kind)                       \
   X(density_rate) X(color_rate) X(beta1) X(beta2) X(epsilon) X(momentum) X(nesterov) X(weight_decay) X(sparse)
@@ -155,7 +155,8 @@ std::uint64_t TrainerBytes(const TrainingSpec& spec) {
   constexpr double kBytesPerParameter = 4 + 8 + 2 * 4;
   double voxels = 0;
   for (const StageSpec& stage : spec.stages) voxels = std::max(voxels, std::pow(std::max(stage.resolution, 1), 3.0));
-  const double channels = 3.0 * (spec.field.sh_degree + 1) * (spec.field.sh_degree + 1) + 1;
+  const int degree = spec.stages.empty() ? spec.field.sh_degree : spec.ShDegree(spec.stages.size() - 1);
+  const double channels = 3.0 * (degree + 1) * (degree + 1) + 1;
   return static_cast<std::uint64_t>(std::min(voxels * channels * kBytesPerParameter, 1e18));
 }
 

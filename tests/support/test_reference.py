@@ -87,7 +87,7 @@ def test_sample_offset_takes_seed_and_ray_id_apart_into_words():
 # ---- integration ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sampling", ["fixed", "stratified"])
+@pytest.mark.parametrize("sampling", ["fixed", "stratified", "uniform_jitter"])
 @pytest.mark.parametrize("dt", [0.013, 0.3, 5.0])
 def test_homogeneous_slab_has_the_analytic_opacity_and_colour(sampling, dt):
     sigma, scale, background = 1.3, 1.7, np.array([0.3, 0.2, 0.9])

@@ -100,7 +100,7 @@ def main(argv=None):
     render.add_argument("--out", required=True)
     render.add_argument("--step", type=float, help="world units; default: half the smallest voxel")
     render.add_argument("--max-steps", type=int, default=RenderSettings.max_steps)
-    render.add_argument("--sampling", choices=("fixed", "stratified"), default="fixed")
+    render.add_argument("--sampling", choices=("fixed", "stratified", "uniform_jitter"), default="fixed")
     render.add_argument("--seed", type=int, default=0)
     render.add_argument("--early-stop", type=float, default=RenderSettings.early_stop)
     render.add_argument("--background", type=_floats(3), default=(0.0, 0.0, 0.0))

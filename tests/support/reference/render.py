@@ -36,8 +36,8 @@ class RenderSettings:
     def __post_init__(self):
         if self.dt is not None and not self.dt > 0:
             raise ValueError(f"settings.dt = {self.dt}: must be > 0")
-        if self.sampling not in ("fixed", "stratified"):
-            raise ValueError(f"settings.sampling = {self.sampling!r}: must be fixed or stratified")
+        if self.sampling not in ("fixed", "stratified", "uniform_jitter"):
+            raise ValueError(f"settings.sampling = {self.sampling!r}: must be fixed, stratified or uniform_jitter")
         if not 0 <= self.early_stop < 1:
             raise ValueError(f"settings.early_stop = {self.early_stop}: must be in [0, 1)")
         if self.max_steps < 1:
@@ -89,7 +89,8 @@ def render_rays(field, origins, directions, t_near=0.0, t_far=np.inf, settings=N
         ta = np.maximum(t_near[live] + k * dt, t0[live])
         tb = np.minimum(t_near[live] + (k + 1) * dt, t1[live])
         length = tb - ta
-        u = 0.5 if settings.sampling == "fixed" else sample_offset(settings.seed, ray_ids[live], k)
+        key = k if settings.sampling == "stratified" else np.zeros_like(k)
+        u = 0.5 if settings.sampling == "fixed" else sample_offset(settings.seed, ray_ids[live], key)
         t = ta + u * length
         density, color = field.sample(origins[live] + t[:, None] * directions[live], directions[live])
         weight = transmittance[live] * -np.expm1(-density * settings.sigma_scale * length)

@@ -120,7 +120,7 @@ def test_an_orbit_turns_around_the_fields_box(client, daemon):
         ({"step": 0}, "step = 0: must be > 0 world units; leave it out"),
         ({"step": float("nan")}, "step = nan: must be > 0"),
         ({"max_steps": 0}, "max_steps = 0: must be > 0"),
-        ({"sampling": "random"}, "sampling = 'random': must be one of fixed, stratified"),
+        ({"sampling": "random"}, "sampling = 'random': must be one of fixed, stratified, uniform_jitter"),
         ({"seed": -1}, "seed = -1: must be in"),
         ({"precision": "f8"}, "precision = 'f8': must be one of f32, f64"),
         ({"aov": ("rgb", "alpha")}, "aov = 'alpha': must be one of rgb, opacity"),

@@ -64,7 +64,7 @@ TEST_CASE("A first grid has cubes around the middle of its box, about as many as
   for (const int degree : {0, 1, 2}) {
     FieldSpec spec = SpecOf(degree);
     spec.initial_color = 0.75;
-    io::DenseVolume grid = Get(InitialGrid(spec, 20));
+    io::DenseVolume grid = Get(InitialGrid(spec, 20, degree));
     CAPTURE(degree);
     CHECK(grid.shape[3] == (degree == 0 ? 4 : 3 * (degree + 1) * (degree + 1) + 1));
     const double voxel = Centre(grid, 0, 1) - Centre(grid, 0, 0);
@@ -93,7 +93,7 @@ TEST_CASE("A first grid has cubes around the middle of its box, about as many as
 
 TEST_CASE("A finer grid has the values of an affine function that the coarser one had") {
   for (const int resolution : {9, 10, 16, 23}) {
-    io::DenseVolume coarse = Get(InitialGrid(SpecOf(1), 9)), fine = Get(InitialGrid(SpecOf(1), resolution));
+    io::DenseVolume coarse = Get(InitialGrid(SpecOf(1), 9, 1)), fine = Get(InitialGrid(SpecOf(1), resolution, 1));
     FillAffine(coarse);
     std::vector<std::uint8_t> cells;
     GrowGrid(coarse, {}, fine, cells);
@@ -124,7 +124,7 @@ TEST_CASE("A finer grid has the values of an affine function that the coarser on
 }
 
 TEST_CASE("Nothing grows out of cells that are not there") {
-  io::DenseVolume coarse = Get(InitialGrid(SpecOf(0), 9)), fine = Get(InitialGrid(SpecOf(0), 17));
+  io::DenseVolume coarse = Get(InitialGrid(SpecOf(0), 9, 0)), fine = Get(InitialGrid(SpecOf(0), 17, 0));
   FillAffine(coarse);
   const auto& n = coarse.shape;
   const auto& m = fine.shape;
@@ -168,6 +168,33 @@ TEST_CASE("Nothing grows out of cells that are not there") {
     }
   }
   CHECK(cells == wanted);
+}
+
+TEST_CASE("Harmonics that a finer grid has more of leave colours and densities as they were") {
+  // Colour: plain at degree 0, else 1/2 + the sum of harmonics, of which the first is 1/(2 sqrt(pi)).
+  const double constant = 0.5 / std::sqrt(std::acos(-1.0));
+  for (const auto& [from, to] : {std::pair{0, 0}, {0, 1}, {0, 2}, {1, 1}, {1, 2}, {2, 2}}) {
+    CAPTURE(from, to);
+    io::DenseVolume coarse = Get(InitialGrid(SpecOf(from), 9, from)), fine = Get(InitialGrid(SpecOf(from), 9, to));
+    FillAffine(coarse);
+    std::vector<std::uint8_t> cells;
+    GrowGrid(coarse, {}, fine, cells);
+    const std::int64_t had = (from + 1) * (from + 1), has = (to + 1) * (to + 1);
+    const float* before = Values(coarse);
+    double worst = 0;
+    ForEachVoxel(fine, [&](std::int64_t, std::int64_t, std::int64_t, const float* after) {
+      for (std::int64_t c = 0; c < 3; ++c) {
+        for (std::int64_t term = 0; term < has; ++term) {
+          double wanted = term < had ? before[c * had + term] : 0;
+          if (from == 0 && to > 0 && term == 0) wanted = (wanted - 0.5) / constant;
+          worst = std::max(worst, std::abs(after[c * has + term] - wanted));
+        }
+      }
+      worst = std::max(worst, std::abs(static_cast<double>(after[3 * has]) - before[3 * had]));
+      before += 3 * had + 1;
+    });
+    CHECK(worst <= 2e-6);
+  }
 }
 
 }  // namespace dvren::test

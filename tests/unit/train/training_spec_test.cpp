@@ -195,6 +195,14 @@ TEST_CASE("Choices of a training spec that contradict each other are refused") {
        [](auto& s) {
          s.stages = {{0, 64, 1}, {20, 32, 1}};
        }},
+      {"stages[1].sh_degree = 0: must not be below that of the stage before, 1",
+       [](auto& s) {
+         s.stages = {{0, 64, 1}, {20, 64, 1, 0}};
+       }},
+      {"stages[0].sh_degree = 3: must be -1 to 2",
+       [](auto& s) {
+         s.stages = {{0, 64, 1, 3}};
+       }},
       {"stages[1].rays = 0",
        [](auto& s) {
          s.stages = {{0, 64, 1}, {20, 64, 0}};

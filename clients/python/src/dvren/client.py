@@ -180,8 +180,8 @@ class Client:
         orbit around the field's box: orbit=(azimuth_deg, elevation_deg[, distance]), by default 30, 20 at a distance
         that shows the whole box, at fov_deg 40 and 1024 x 1024 pixels.
 
-        step: world length of a segment, by default half the smallest voxel. sampling: "fixed" (midpoints) or
-        "stratified" (by `seed`). early_stop: a ray whose transmittance is below it ends; 0 = off, default 1e-4.
+        step: world length of a segment, by default half the smallest voxel. sampling: "fixed" (midpoints),
+        "stratified" or "uniform_jitter" (random by `seed`, per segment or per ray). early_stop: a ray whose transmittance is below it ends; 0 = off, default 1e-4.
         background, color: linear r, g, b. transfer: {"density": [n], "rgb": [[3], ...]} or the path of such a JSON
         file, in color's place. aov: of "rgb", "opacity", "transmittance", "depth", "hit". roi: x, y, width, height of
         the part to render. precision: "f32" or "f64". progress: called with pixels done and pixels of all.

@@ -33,7 +33,11 @@ _AOVS = {
     "depth": scene.AOV_DEPTH,
     "hit": scene.AOV_HIT,
 }
-_SAMPLINGS = {"fixed": scene.SAMPLING_MODE_FIXED, "stratified": scene.SAMPLING_MODE_STRATIFIED}
+_SAMPLINGS = {
+    "fixed": scene.SAMPLING_MODE_FIXED,
+    "stratified": scene.SAMPLING_MODE_STRATIFIED,
+    "uniform_jitter": scene.SAMPLING_MODE_UNIFORM_JITTER,
+}
 _PRECISIONS = {"f32": common.PRECISION_F32, "f64": common.PRECISION_F64}
 _DEFAULT_EDGE = 1024  # of the daemon's default camera, too
 # 64 Ki rays of f32 are 2.6 MB with everything given; of f64, half as many fit the daemon's 4 MiB.

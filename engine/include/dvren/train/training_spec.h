@@ -28,6 +28,7 @@ struct StageSpec {
   std::int64_t from_step = 0;
   int resolution = 128;
   std::int64_t rays = 8192;  // per step of this stage
+  int sh_degree = -1;        // of this stage, never below that of the stage before; -1: the field's
 };
 
 struct OptimizerSpec {
@@ -75,6 +76,10 @@ struct CameraRefineSpec {
 };
 
 struct TrainingSpec {
+  // Of stage i, its own or the field's.
+  [[nodiscard]] int ShDegree(std::size_t i) const {
+    return stages[i].sh_degree >= 0 ? stages[i].sh_degree : field.sh_degree;
+  }
   std::int64_t steps = 1000;
   std::uint64_t seed = 0;
   double step_voxels = 0.5;  // segment length in voxel edges
