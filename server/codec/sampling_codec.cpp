@@ -16,7 +16,8 @@ absl::StatusOr<SamplingSpec> DecodeSampling(const v1::Sampling& message) {
       sampling.mode = SamplingMode::kUniformJitter;
       break;
     default:
-      return InvalidField("sampling.mode", static_cast<int>(message.mode()), "must be FIXED, STRATIFIED or UNIFORM_JITTER");
+      return InvalidField("sampling.mode", static_cast<int>(message.mode()),
+                          "must be FIXED, STRATIFIED or UNIFORM_JITTER");
   }
   sampling.dt = message.dt();
   // The kernels count steps in f32; beyond these they could not.

@@ -54,10 +54,9 @@ TrainingSpec BusySpec(const io::PhotoSet& photos) {
   spec.regularisers.tv_color = 1e-5;
   spec.regularisers.sparsity = 1e-4;
   spec.occupancy.every_steps = 10;
-  spec.occupancy.from_step = 30;
+  spec.occupancy.from_step = 10;
   spec.occupancy.seen_window = 2;
-  spec.occupancy.weight_threshold = 2e-3;
-  spec.optimizer.density_rate = 0.4;
+  spec.occupancy.alpha_threshold = 2e-2;  // about what cells begin with: some go, some stay
   spec.cameras.poses = spec.cameras.focal = spec.cameras.distortion = true;
   spec.cameras.from_step = 5;
   return spec;
