@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "lanes/sum_range.h"
+
 namespace hp::HP_ISA_NS {
 
 // Adding 1.5 * 2^52 leaves the integer in the low bits of a double.
@@ -17,12 +19,10 @@ HP_FN int64_t round_to_quanta(double x) {
   return bits - zero;
 }
 
-// a + b, and whether it wrapped (sign of the return).
+// a += b; negative when a has left the range of sums. |b| is below 2^58, so that it cannot pass it by.
 HP_FN int64_t add_to(int64_t& a, int64_t b) {
-  const int64_t sum = static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
-  const int64_t wrapped = (sum ^ a) & (sum ^ b);
-  a = sum;
-  return wrapped;
+  a = static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+  return (a ^ (a >> 63)) >> kSumRangeBits != 0 ? -1 : 0;
 }
 
 #if !defined(HP_LANE_HAS_CELL_SUM)
@@ -60,18 +60,18 @@ struct CellSum4 {
       for (int i = 0; i < 8; ++i) sum[row][i] += round_to_quanta(static_cast<double>(pair[i] * rows[row]));
     }
   }
-  // Adds to memory; negative when something wrapped.
+  // Adds to memory; negative when a sum has left its range.
   HP_FN int64_t flush(int64_t* base, int stride) const {
-    int64_t wrapped = 0;
+    int64_t beyond = 0;
     const int rows[4] = {0, 9, 81, 90};
     for (int row = 0; row < 4; ++row) {
       int64_t* p = base + rows[row] * stride;
       for (int i = 0; i < 4; ++i) {
-        wrapped |= add_to(p[i], sum[row][i]);
-        wrapped |= add_to(p[stride + i], sum[row][4 + i]);
+        beyond |= add_to(p[i], sum[row][i]);
+        beyond |= add_to(p[stride + i], sum[row][4 + i]);
       }
     }
-    return wrapped;
+    return beyond;
   }
 };
 
@@ -97,13 +97,13 @@ struct CellSum1 {
     }
   }
   HP_FN int64_t flush(int64_t* base) const {
-    int64_t wrapped = 0;
+    int64_t beyond = 0;
     const int rows[4] = {0, 9, 81, 90};
     for (int row = 0; row < 4; ++row) {
-      wrapped |= add_to(base[rows[row]], sum[2 * row]);
-      wrapped |= add_to(base[rows[row] + 1], sum[2 * row + 1]);
+      beyond |= add_to(base[rows[row]], sum[2 * row]);
+      beyond |= add_to(base[rows[row] + 1], sum[2 * row + 1]);
     }
-    return wrapped;
+    return beyond;
   }
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <immintrin.h>
+#include "lanes/sum_range.h"
 
 #include <cstdint>
 
@@ -406,6 +407,14 @@ HP_FN void trilinear16(const float* base, I cell, int64_t stride_y, int64_t stri
 #define HP_LANE_HAS_CELL_SUM 1
 
 // Sums in registers: eight quanta of one row in each. Rounding is the conversion's own, to the nearest, ties to even.
+// Gathers the bits of sums that are not copies of their sign; see kSumRangeBits.
+HP_FN __m512i beyond_range(__m512i beyond, __m512i sum) {
+  return _mm512_ternarylogic_epi64(beyond, sum, _mm512_srai_epi64(sum, 63), 0xF6);  // beyond | (sum ^ sign)
+}
+HP_FN bool is_beyond(__m512i beyond) {
+  return _mm512_test_epi64_mask(beyond, _mm512_set1_epi64(int64_t{7} << kSumRangeBits)) != 0;
+}
+
 struct CellSum4 {
   static constexpr int kValues = 4;
   alignas(64) float fx[16], w[4][16], value[4][16];  // value: four rays' four values in turn, lane 4 q + i in [i][4 q]
@@ -444,7 +453,7 @@ struct CellSum4 {
   }
   HP_FN int64_t flush(int64_t* base, int stride) const {
     const int rows[4] = {0, 9, 81, 90};
-    __m512i wrapped = _mm512_setzero_si512();
+    __m512i beyond = _mm512_setzero_si512();
 #pragma GCC unroll 4
     for (int row = 0; row < 4; ++row) {
       int64_t* p = base + rows[row] * stride;
@@ -453,8 +462,7 @@ struct CellSum4 {
                       : _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256(reinterpret_cast<__m256i*>(p))),
                                            _mm256_loadu_si256(reinterpret_cast<__m256i*>(p + stride)), 1);
       const __m512i now = _mm512_add_epi64(old, sum[row]);
-      // (now ^ old) & (now ^ sum)
-      wrapped = _mm512_or_si512(wrapped, _mm512_ternarylogic_epi64(now, old, sum[row], 0x18));
+      beyond = beyond_range(beyond, now);
       if (stride == 4) {
         _mm512_storeu_si512(p, now);
       } else {
@@ -462,7 +470,7 @@ struct CellSum4 {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + stride), _mm512_extracti64x4_epi64(now, 1));
       }
     }
-    return _mm512_movepi64_mask(wrapped) != 0 ? -1 : 0;
+    return is_beyond(beyond) ? -1 : 0;
   }
 };
 
@@ -508,7 +516,7 @@ struct CellSum16 {
   // The same where voxels without a bit (at x and x + 1 of voxels[0, 1, 9, 10]) mean nothing yet.
   HP_FN int64_t flush_new(int64_t* base, uint16_t* voxels, int x) const {
     const int rows[4] = {0, 1, 9, 10};
-    __m512i wrapped = _mm512_setzero_si512();
+    __m512i beyond = _mm512_setzero_si512();
 #pragma GCC unroll 4
     for (int row = 0; row < 4; ++row) {
       int64_t* p = base + rows[row] * 9 * 16;
@@ -519,26 +527,26 @@ struct CellSum16 {
       for (int i = 0; i < 4; ++i) {
         const auto mask = static_cast<__mmask8>(-(known >> (i / 2) & 1));
         const __m512i old = _mm512_maskz_loadu_epi64(mask, p + 8 * i), now = _mm512_add_epi64(old, sum[row][i]);
-        wrapped = _mm512_or_si512(wrapped, _mm512_ternarylogic_epi64(now, old, sum[row][i], 0x18));
+        beyond = beyond_range(beyond, now);
         _mm512_storeu_si512(p + 8 * i, now);
       }
     }
-    return _mm512_movepi64_mask(wrapped) != 0 ? -1 : 0;
+    return is_beyond(beyond) ? -1 : 0;
   }
   HP_FN int64_t flush(int64_t* base) const {
     const int rows[4] = {0, 9 * 16, 81 * 16, 90 * 16};
-    __m512i wrapped = _mm512_setzero_si512();
+    __m512i beyond = _mm512_setzero_si512();
 #pragma GCC unroll 4
     for (int row = 0; row < 4; ++row) {
       int64_t* p = base + rows[row];
 #pragma GCC unroll 4
       for (int i = 0; i < 4; ++i) {
         const __m512i old = _mm512_loadu_si512(p + 8 * i), now = _mm512_add_epi64(old, sum[row][i]);
-        wrapped = _mm512_or_si512(wrapped, _mm512_ternarylogic_epi64(now, old, sum[row][i], 0x18));
+        beyond = beyond_range(beyond, now);
         _mm512_storeu_si512(p + 8 * i, now);
       }
     }
-    return _mm512_movepi64_mask(wrapped) != 0 ? -1 : 0;
+    return is_beyond(beyond) ? -1 : 0;
   }
 };
 
@@ -565,16 +573,17 @@ struct CellSum1 {
     sum = _mm512_add_epi64(sum, _mm512_cvtps_epi64(_mm256_mul_ps(value, weight)));
   }
   HP_FN int64_t flush(int64_t* base) const {
-    auto add_row = [](int64_t* p, __m128i more) {
-      const __m128i old = _mm_loadu_si128(reinterpret_cast<__m128i*>(p)), now = _mm_add_epi64(old, more);
+    __m512i beyond = _mm512_setzero_si512();
+    auto add_row = [&](int64_t* p, __m128i more) {
+      const __m128i now = _mm_add_epi64(_mm_loadu_si128(reinterpret_cast<__m128i*>(p)), more);
       _mm_storeu_si128(reinterpret_cast<__m128i*>(p), now);
-      return _mm_and_si128(_mm_xor_si128(now, old), _mm_xor_si128(now, more));
+      beyond = beyond_range(beyond, _mm512_zextsi128_si512(now));
     };
-    __m128i wrapped = add_row(base, _mm512_castsi512_si128(sum));
-    wrapped = _mm_or_si128(wrapped, add_row(base + 9, _mm512_extracti64x2_epi64(sum, 1)));
-    wrapped = _mm_or_si128(wrapped, add_row(base + 81, _mm512_extracti64x2_epi64(sum, 2)));
-    wrapped = _mm_or_si128(wrapped, add_row(base + 90, _mm512_extracti64x2_epi64(sum, 3)));
-    return _mm_movemask_pd(_mm_castsi128_pd(wrapped)) != 0 ? -1 : 0;
+    add_row(base, _mm512_castsi512_si128(sum));
+    add_row(base + 9, _mm512_extracti64x2_epi64(sum, 1));
+    add_row(base + 81, _mm512_extracti64x2_epi64(sum, 2));
+    add_row(base + 90, _mm512_extracti64x2_epi64(sum, 3));
+    return is_beyond(beyond) ? -1 : 0;
   }
 };
 

@@ -50,7 +50,7 @@ HP_FN void add_noted_as(cpu::ScatterLog& log, cpu::GradientStore& store, int str
   constexpr size_t kAhead = 4;  // records whose memory is on its way
   const std::vector<uint32_t>& order = log.Order();
   const size_t n = order.size();
-  int64_t wrapped = 0;
+  int64_t beyond = 0;
   for (size_t i = 0; i < n;) {
     const int32_t brick = log.At(order[i])->brick;
     int64_t* values = store.Lock(brick);
@@ -65,12 +65,12 @@ HP_FN void add_noted_as(cpu::ScatterLog& log, cpu::GradientStore& store, int str
       Sum sum;
       sum.clear();
       sum.add_values(r->fx, r->w, cpu::ScatterLog::Values(r));
-      wrapped |= flush(sum, values, r->at, r->row, r->x);
+      beyond |= flush(sum, values, r->at, r->row, r->x);
     }
     store.Unlock(brick);
   }
   log.Clear();
-  if (wrapped < 0) store.SetOverflow();
+  if (beyond < 0) store.SetOverflow();
 }
 
 static void add_noted(cpu::ScatterLog& log, cpu::GradientStore& store, int stride) {
@@ -211,7 +211,7 @@ class GradientSink {
     store_lanes(cell.brick, bricks);
     store_lanes(cell.local, locals);
     store_lanes(cell.row, rows);
-    int64_t wrapped = 0;
+    int64_t beyond = 0;
     int32_t held = -1;
     int64_t* values = nullptr;
     do {
@@ -226,10 +226,10 @@ class GradientSink {
         values = store_->Lock(held);
       }
       store_->PrepareCell(values, rows[first], locals[first] - kCellRow * rows[first]);
-      wrapped |= flush(values, locals[first]);
+      beyond |= flush(values, locals[first]);
     } while (left != 0);
     store_->Unlock(held);
-    if (wrapped < 0) store_->SetOverflow();
+    if (beyond < 0) store_->SetOverflow();
   }
 
   cpu::GradientStore* store_;

@@ -74,7 +74,7 @@ uint64_t GradientStore::bytes() const {
 }
 
 template <class T>
-bool ReadGradientBlock(const GradientStore& store, const GradientLayout& layout, int64_t block, double quantum,
+void ReadGradientBlock(const GradientStore& store, const GradientLayout& layout, int64_t block, double quantum,
                        T* out) {
   const GradientLayout::Block b = layout.At(block);
   const int64_t* bricks[8];
@@ -85,9 +85,8 @@ bool ReadGradientBlock(const GradientStore& store, const GradientLayout& layout,
     voxels[i] = bricks[i] ? store.VoxelsOf(bricks[i]) : nullptr;
     any |= bricks[i] != nullptr;
   }
-  if (!any) return true;
+  if (!any) return;
   const int channels = layout.channels;
-  int64_t wrapped = 0;
   for (int z = 0; z < b.extent[2]; ++z) {
     for (int y = 0; y < b.extent[1]; ++y) {
       // Which of this row's voxels each brick has.
@@ -111,19 +110,15 @@ bool ReadGradientBlock(const GradientStore& store, const GradientLayout& layout,
           for (int i = 0; i < 8; ++i) {
             if ((i & ~faces) != 0 || !(there[i] >> (i & 1 ? 8 : x) & 1)) continue;
             const int local = (i & 4 ? 8 : z) * 81 + (i & 2 ? 8 : y) * 9 + (i & 1 ? 8 : x);
-            const int64_t more = bricks[i][int64_t{local} * layout.values_per_voxel + channel];
-            const auto total = static_cast<int64_t>(static_cast<uint64_t>(sum) + static_cast<uint64_t>(more));
-            wrapped |= (total ^ sum) & (total ^ more);
-            sum = total;
+            sum += bricks[i][int64_t{local} * layout.values_per_voxel + channel];
           }
           to[channel] = static_cast<T>(static_cast<double>(sum) * quantum);
         }
       }
     }
   }
-  return wrapped >= 0;
 }
-template bool ReadGradientBlock(const GradientStore&, const GradientLayout&, int64_t, double, float*);
-template bool ReadGradientBlock(const GradientStore&, const GradientLayout&, int64_t, double, double*);
+template void ReadGradientBlock(const GradientStore&, const GradientLayout&, int64_t, double, float*);
+template void ReadGradientBlock(const GradientStore&, const GradientLayout&, int64_t, double, double*);
 
 }  // namespace hp::cpu

@@ -50,7 +50,7 @@ class GradientStore {
     __atomic_fetch_or(voxels, static_cast<uint16_t>(1 << x), __ATOMIC_RELAXED);
   }
   void Unlock(int64_t brick);
-  // A sum has wrapped.
+  // A sum has left its range (lanes/sum_range.h).
   void SetOverflow() { __atomic_store_n(&overflow_, 1, __ATOMIC_RELAXED); }
 
   // What was added to since Zero, or null; only while nobody adds.
@@ -80,9 +80,8 @@ class GradientStore {
   size_t in_last_slab_ = kBricksPerSlab;  // guarded by mutex_
 };
 
-// Writes one block of the layout, sums times `quantum`, into zeros: what nobody added to stays. False when a sum of two
-// places has wrapped.
+// Writes one block of the layout, sums times `quantum`, into zeros: what nobody added to stays.
 template <class T>
-bool ReadGradientBlock(const GradientStore& store, const GradientLayout& layout, int64_t block, double quantum, T* out);
+void ReadGradientBlock(const GradientStore& store, const GradientLayout& layout, int64_t block, double quantum, T* out);
 
 }  // namespace hp::cpu

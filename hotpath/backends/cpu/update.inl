@@ -164,8 +164,7 @@ static int64_t smooth_block(const cpu::BlockUpdate& job) {
   const DenseGridView& grid = *job.grid;
   const int stride = grid.channel_stride;
   GradientRow row;
-  int64_t wrapped = 0;
-  bool beyond = false;
+  int64_t beyond = 0;
   for (int z = 0; z < job.extent[2]; ++z) {
     for (int y = 0; y < job.extent[1]; ++y) {
       row.gather(job, stride, y, z);
@@ -191,15 +190,15 @@ static int64_t smooth_block(const cpu::BlockUpdate& job) {
         for (int c = 0; c < grid.channels; ++c) {
           const double quanta = static_cast<double>(slope[c]) * job.args.rates[c] / job.quantum;
           if (!(quanta < 0x1p50 && quanta > -0x1p50)) {
-            beyond = true;
+            beyond = -1;
             continue;
           }
-          wrapped |= add_to(to[c], round_to_quanta(quanta));
+          beyond |= add_to(to[c], round_to_quanta(quanta));
         }
       }
     }
   }
-  return wrapped < 0 || beyond ? -1 : 0;
+  return beyond < 0 ? -1 : 0;
 }
 
 #endif  // !HP_REAL_IS_DOUBLE

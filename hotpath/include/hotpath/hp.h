@@ -409,7 +409,7 @@ typedef struct hp_gradient_info {
   uint32_t struct_size;
   int32_t exponent;   /* e of the quantum 2^e */
   int32_t rank;       /* of what hp_gradient_read writes */
-  int32_t overflowed; /* 1: a sum has wrapped or a contribution did not fit since the last zero */
+  int32_t overflowed; /* 1: a sum has reached 2^60 quanta or a contribution did not fit since the last zero */
   int64_t shape[HP_MAX_RANK];
   int64_t block_count; /* blocks with memory: touched since it was made */
   uint64_t device_bytes;
