@@ -176,8 +176,12 @@ absl::Status Download(const Session& session, const FieldOptions& options) {
     field = client.DownloadField(options.name, options.file, download);
   }
   DVREN_RETURN_IF_ERROR(field.status());
-  Print(std::cout, format, Value{{"file", options.file}, {"field", FieldValue(*field)}},
-        Table{{}, {{"wrote " + options.file + ", " + HumanBytes(field->payload_bytes()) + " of values"}}});
+  std::string line = "wrote " + options.file + ", " + HumanBytes(field->payload_bytes()) + " of values";
+  const bool colors = field->has_dense_grid() && field->channels() > 1;
+  if (colors && LowerExtension(options.file) == ".nvdb") line += "; density alone, a .vdb holds the colours as well";
+  if (colors && LowerExtension(options.file) == ".vdb")
+    line += "; import it with --kind dense to have the colours back";
+  Print(std::cout, format, Value{{"file", options.file}, {"field", FieldValue(*field)}}, Table{{}, {{line}}});
   return absl::OkStatus();
 }
 
@@ -318,10 +322,18 @@ void AddFieldCommands(CLI::App& app, Session& session) {
   download->add_option("NAME", options->name, "Name or id of the field")->required()->type_name("FIELD");
   download
       ->add_option("FILE", options->file,
-                   ".nvdb or .vdb for sparse fields, .npy or .vdb for dense ones, .raw for the bare values")
+                   ".vdb (density and colours), .nvdb (density), .npz or .npy (dense fields), .raw for the bare values")
       ->required()
       ->type_name("FILE");
-  download->footer("Examples:\n  dvrenctl field download smoke smoke.nvdb\n  dvrenctl field download half half.npy");
+  download->footer(
+      "What a dense field becomes:\n"
+      "  .vdb    \"density\" in 1/world unit (twice as fine where the field has an activation), \"color\", and\n"
+      "          \"sh1\" ... of spherical harmonics; `field import --kind dense` has all of it back\n"
+      "  .nvdb   the density alone\n"
+      "  .npz    values as stored, density of each voxel, box, local_to_world\n"
+      "  .npy    values as stored\n"
+      "Interpolation and border are not in the file.\n"
+      "Examples:\n  dvrenctl field download smoke smoke.nvdb\n  dvrenctl field download lego lego.vdb");
 
   CLI::App* list = AddCommand(field, session, options, "list", "List the fields that are yours", List);
   list->add_option("--filter", options->filter, "Only names that contain this")->type_name("TEXT");

@@ -45,5 +45,8 @@ absl::StatusOr<T> Guarded(absl::string_view name, Body body) {
 
 // The OpenVDB grid of a checked NanoVDB buffer: values, states, transform, name.
 [[nodiscard]] openvdb::FloatGrid::Ptr OpenVdbOfNanoVdb(const Blob& blob);
+// And the way there. RESOURCE_EXHAUSTED above max_bytes.
+[[nodiscard]] absl::StatusOr<Blob> NanoVdbOfOpenVdb(const openvdb::FloatGrid& grid, std::uint64_t max_bytes,
+                                                    absl::string_view name);
 
 }  // namespace dvren::io

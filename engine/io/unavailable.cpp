@@ -32,6 +32,9 @@ absl::StatusOr<NanoVdbVolume> VdbToNanoVdb(const std::string&, const VdbOptions&
 absl::StatusOr<DenseVolume> VdbToDense(const std::string&, const VdbOptions&) {
   return NoVdb();
 }
+absl::StatusOr<NanoVdbVolume> DenseToNanoVdb(const DenseVolume&, const std::string&) {
+  return NoVdb();
+}
 absl::Status WriteVdb(const std::string&, const Volume&, FileOps&) {
   return NoVdb();
 }

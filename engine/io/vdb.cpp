@@ -141,7 +141,9 @@ absl::Status ReadRawLayout(const openvdb::FloatGrid& grid, absl::string_view nam
   return absl::OkStatus();
 }
 
-absl::StatusOr<Blob> ToBlob(const openvdb::FloatGrid& grid, std::uint64_t max_bytes, absl::string_view name) {
+}  // namespace
+
+absl::StatusOr<Blob> NanoVdbOfOpenVdb(const openvdb::FloatGrid& grid, std::uint64_t max_bytes, absl::string_view name) {
   if (grid.getName().size() >= nanovdb::GridData::MaxNameSize) {
     return absl::InvalidArgumentError(
         absl::StrCat(name, ": its name is ", grid.getName().size(), " bytes long: must be at most 255"));
@@ -153,8 +155,6 @@ absl::StatusOr<Blob> ToBlob(const openvdb::FloatGrid& grid, std::uint64_t max_by
   if (bytes > max_bytes) return TooBig(name, bytes, max_bytes, "");
   return nanovdb::openToNanoVDB<BlobBuffer, openvdb::FloatTree, float>(grid).buffer().blob_;
 }
-
-}  // namespace
 
 absl::StatusOr<std::vector<VdbGridInfo>> ListVdbGrids(const std::string& path) {
   using Grids = std::vector<VdbGridInfo>;
@@ -175,7 +175,7 @@ absl::StatusOr<NanoVdbVolume> VdbToNanoVdb(const std::string& path, const VdbOpt
   return Guarded<NanoVdbVolume>(file_name, [&]() -> absl::StatusOr<NanoVdbVolume> {
     DVREN_ASSIGN_OR_RETURN(const openvdb::FloatGrid::Ptr grid, ReadGrid(path, options, file_name));
     const std::string name = absl::StrCat(file_name, ": grid ", Printable(grid->getName()));
-    DVREN_ASSIGN_OR_RETURN(Blob blob, ToBlob(*grid, options.max_bytes, name));
+    DVREN_ASSIGN_OR_RETURN(Blob blob, NanoVdbOfOpenVdb(*grid, options.max_bytes, name));
     return NanoVdbFromBlob(std::move(blob), name);
   });
 }
@@ -237,7 +237,7 @@ absl::StatusOr<Blob> NanoVdbLevelSetToFog(const Blob& blob, absl::string_view na
     const openvdb::FloatGrid::Ptr grid = OpenVdbOfNanoVdb(blob);
     grid->setGridClass(openvdb::GRID_LEVEL_SET);
     LevelSetToFog(*grid);
-    return ToBlob(*grid, UINT64_MAX, name);
+    return NanoVdbOfOpenVdb(*grid, UINT64_MAX, name);
   });
 }
 

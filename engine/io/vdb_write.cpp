@@ -164,6 +164,15 @@ absl::StatusOr<openvdb::GridPtrVec> GridsOf(const NanoVdbVolume& volume, const s
 
 }  // namespace
 
+absl::StatusOr<NanoVdbVolume> DenseToNanoVdb(const DenseVolume& dense, const std::string& name) {
+  return Guarded<NanoVdbVolume>(name, [&]() -> absl::StatusOr<NanoVdbVolume> {
+    DVREN_ASSIGN_OR_RETURN(const DenseVolume densities, DensitiesOf(dense, kRefineActivated, name));
+    DVREN_ASSIGN_OR_RETURN(
+        Blob blob, NanoVdbOfOpenVdb(*LastChannel(densities, FrameOf(densities), 0, "density"), UINT64_MAX, name));
+    return NanoVdbFromBlob(std::move(blob), name);
+  });
+}
+
 absl::Status WriteVdb(const std::string& path, const Volume& volume, FileOps& ops) {
   const absl::StatusOr<std::string> bytes = Guarded<std::string>(path, [&]() -> absl::StatusOr<std::string> {
     DVREN_ASSIGN_OR_RETURN(const openvdb::GridPtrVec grids,

@@ -1,14 +1,19 @@
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
 #include <optional>
+#include <span>
 
 #include "connection.h"
 #include "crc32c.h"
 #include "dvren/client/client.h"
 #include "dvren/io/atomic_file.h"
+#include "dvren/io/densities.h"
 #include "dvren/io/npy.h"
+#include "dvren/io/npz.h"
 #include "dvren/io/nvdb.h"
 #include "dvren/io/vdb.h"
 #include "retry.h"
@@ -116,6 +121,13 @@ absl::StatusOr<io::DenseVolume> ToDense(const v1::Field& field, io::Blob payload
   if (spec.local_to_world().m_size() == 12) {
     std::copy(spec.local_to_world().m().begin(), spec.local_to_world().m().end(), volume.local_to_world.m.begin());
   }
+  if (spec.activation() != v1::ACTIVATION_UNSPECIFIED) {
+    if (!v1::Activation_IsValid(spec.activation())) {
+      return absl::InternalError(absl::StrCat("field.activation = ", static_cast<int>(spec.activation()),
+                                              ": made by a later daemon; only .npy and .raw can hold its values"));
+    }
+    volume.activation = static_cast<io::Activation>(static_cast<int>(spec.activation()) - v1::ACTIVATION_IDENTITY);
+  }
   std::uint64_t bytes = DTypeSize(volume.dtype);
   for (const std::int64_t n : volume.shape) bytes *= static_cast<std::uint64_t>(n);
   if (bytes != payload.size()) {
@@ -139,24 +151,33 @@ std::string ExtensionOf(const std::string& path) {
 
 // Whether a file of this extension can hold the field at all; asked before the payload is fetched.
 absl::Status CheckTarget(const v1::Field& field, const std::string& path, const std::string& extension) {
-  if (extension == ".npy" && !field.has_dense_grid()) {
+  if ((extension == ".npy" || extension == ".npz") && !field.has_dense_grid()) {
     return InvalidField(
         "path", path, absl::StrCat(field.display_name(), " is a ", field.type(), " field; write .nvdb, .vdb or .raw"));
   }
-  if (extension == ".nvdb" && !field.has_nanovdb()) {
-    return InvalidField("path", path,
-                        absl::StrCat(field.display_name(), " is a ", field.type(), " field; write .npy, .vdb or .raw"));
-  }
-  // A VDB holds densities, not what an activation makes them of.
-  const v1::Activation activation = field.dense_grid().activation();
-  if (extension == ".vdb" && activation != v1::ACTIVATION_UNSPECIFIED && activation != v1::ACTIVATION_IDENTITY) {
-    return InvalidField("path", path, absl::StrCat(field.display_name(), " has an activation; write .npy"));
-  }
-  if (extension == ".vdb" && field.has_dense_grid() && field.channels() != 1) {
-    return InvalidField("path", path,
-                        absl::StrCat(field.display_name(), " has ", field.channels(), " channels; write .npy"));
-  }
   return absl::OkStatus();
+}
+
+// values as stored, density (1/world unit) of each voxel, box, local_to_world.
+absl::Status WriteArrays(const std::string& path, const io::DenseVolume& dense) {
+  DVREN_ASSIGN_OR_RETURN(const io::DenseVolume densities, io::DensitiesOf(dense, /*refine=*/1, path));
+  const std::array<std::int64_t, 2> corners{2, 3}, affine{3, 4};
+  const std::array<double, 6> box{dense.box.min[0], dense.box.min[1], dense.box.min[2],
+                                  dense.box.max[0], dense.box.max[1], dense.box.max[2]};
+  return io::WriteNpz(path, {{"values", {dense.dtype, dense.shape, dense.values.data()}},
+                             {"density", {DType::kF32, std::span(densities.shape).first(3), densities.values.data()}},
+                             {"box", {DType::kF64, corners, box.data()}},
+                             {"local_to_world", {DType::kF64, affine, dense.local_to_world.m.data()}}});
+}
+
+absl::Status WriteVolume(const std::string& path, const std::string& extension, const io::Volume& volume) {
+  if (extension == ".vdb") return io::WriteVdb(path, volume);
+  const auto* dense = std::get_if<io::DenseVolume>(&volume);
+  if (dense == nullptr) return io::WriteNvdb(path, std::get<io::NanoVdbVolume>(volume));
+  if (extension == ".npy") return io::WriteNpy(path, {dense->dtype, dense->shape, dense->values.data()});
+  if (extension == ".npz") return WriteArrays(path, *dense);
+  DVREN_ASSIGN_OR_RETURN(const io::NanoVdbVolume density, io::DenseToNanoVdb(*dense, path));
+  return io::WriteNvdb(path, density);
 }
 
 }  // namespace
@@ -164,9 +185,9 @@ absl::Status CheckTarget(const v1::Field& field, const std::string& path, const 
 absl::StatusOr<v1::Field> Client::DownloadField(const std::string& name, const std::string& path,
                                                 const DownloadOptions& options) const {
   const std::string extension = ExtensionOf(path);
-  if (extension != ".nvdb" && extension != ".npy" && extension != ".vdb" && extension != ".raw") {
-    return InvalidField("path", path,
-                        "must end in .nvdb or .vdb (NanoVDB fields), .npy or .vdb (dense grids), or .raw");
+  static constexpr const char* kExtensions[] = {".vdb", ".nvdb", ".npz", ".npy", ".raw"};
+  if (std::find(std::begin(kExtensions), std::end(kExtensions), extension) == std::end(kExtensions)) {
+    return InvalidField("path", path, "must end in .vdb, .nvdb, .npz or .npy (dense grids), or .raw");
   }
   DVREN_ASSIGN_OR_RETURN(const v1::Field described, GetField(name));
   DVREN_RETURN_IF_ERROR(CheckTarget(described, path, extension));
@@ -178,13 +199,7 @@ absl::StatusOr<v1::Field> Client::DownloadField(const std::string& name, const s
     return field;
   }
   DVREN_ASSIGN_OR_RETURN(const io::Volume volume, ToVolume(field, payload));
-  if (extension == ".vdb") {
-    DVREN_RETURN_IF_ERROR(io::WriteVdb(path, volume));
-  } else if (const auto* dense = std::get_if<io::DenseVolume>(&volume)) {
-    DVREN_RETURN_IF_ERROR(io::WriteNpy(path, {dense->dtype, dense->shape, dense->values.data()}));
-  } else {
-    DVREN_RETURN_IF_ERROR(io::WriteNvdb(path, std::get<io::NanoVdbVolume>(volume)));
-  }
+  DVREN_RETURN_IF_ERROR(WriteVolume(path, extension, volume));
   return field;
 }
 

@@ -229,6 +229,17 @@ absl::Status Client::DeleteCheckpoint(const std::string& name) const {
   return connection_->ToAbsl(status, context);
 }
 
+absl::StatusOr<v1::GetCamerasResponse> Client::GetCameras(const std::string& session) const {
+  grpc::ClientContext context;
+  connection_->Prepare(context);
+  v1::GetCamerasRequest request;
+  request.set_session(session);
+  v1::GetCamerasResponse response;
+  const auto status = connection_->training->GetCameras(&context, request, &response);
+  DVREN_RETURN_IF_ERROR(connection_->ToAbsl(status, context));
+  return response;
+}
+
 absl::StatusOr<v1::Field> Client::PublishField(const std::string& session) const {
   grpc::ClientContext context;
   connection_->Prepare(context);

@@ -48,4 +48,7 @@ struct VdbOptions {
 // file.
 [[nodiscard]] absl::Status WriteVdb(const std::string& path, const Volume& volume, FileOps& ops = FileOps::Real());
 
+// The density of a dense grid, as WriteVdb's grid of that name. Colours are left out.
+[[nodiscard]] absl::StatusOr<NanoVdbVolume> DenseToNanoVdb(const DenseVolume& dense, const std::string& name);
+
 }  // namespace dvren::io

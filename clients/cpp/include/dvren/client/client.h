@@ -75,6 +75,7 @@ class Client {
   // Writes the field to `path`: .vdb or .nvdb for any, .npz or .npy for dense grids, .raw for the bare payload. Of a
   // dense grid a .vdb holds density and colours (dvren/io/vdb.h), a .nvdb the density alone, a .npz "values" as stored,
   // "density" (1/world unit) of each voxel, "box" (2, 3) and "local_to_world" (3, 4), a .npy the values.
+  // Other extensions are INVALID_ARGUMENT, before anything is fetched. The file appears whole or not at all.
   [[nodiscard]] absl::StatusOr<v1::Field> DownloadField(const std::string& name, const std::string& path,
                                                         const DownloadOptions& options = {}) const;
 
@@ -132,6 +133,8 @@ class Client {
   [[nodiscard]] absl::StatusOr<std::vector<v1::Checkpoint>> ListCheckpoints() const;  // by name
   [[nodiscard]] absl::StatusOr<v1::Checkpoint> GetCheckpoint(const std::string& name) const;
   [[nodiscard]] absl::Status DeleteCheckpoint(const std::string& name) const;
+  // The cameras of the photographs that it trains on, in the dataset's order.
+  [[nodiscard]] absl::StatusOr<v1::GetCamerasResponse> GetCameras(const std::string& session) const;
   // The values as they are as a field, or as a new version of the one that is there.
   [[nodiscard]] absl::StatusOr<v1::Field> PublishField(const std::string& session) const;
 
