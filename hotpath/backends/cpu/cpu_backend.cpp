@@ -292,10 +292,10 @@ class CpuBackend final : public Backend {
   hp_status UpdateField(void*, const FieldUpdate& job, int64_t* voxels) override {
     const BlockKernel kernel = KernelsOf(isa_).update_block[job.args.rule];
     std::atomic<int64_t> changed{0};
-    pool_.Run(job.layout->blocks, [&](int, int64_t block) {
+    const std::vector<int64_t> blocks = BlocksWithGradient(job, job.args.sparse ? nullptr : job.moments);
+    pool_.Run(static_cast<int64_t>(blocks.size()), [&](int, int64_t i) {
       BlockUpdate update;
-      const bool touched = PrepareBlock(job, block, &update);
-      if (!touched && (job.args.sparse || !static_cast<MomentStore*>(job.moments)->Find(block))) return;
+      PrepareBlock(job, blocks[static_cast<size_t>(i)], &update);
       if (const int64_t n = kernel(update)) changed += n;
     });
     if (voxels) *voxels = changed;
@@ -308,9 +308,10 @@ class CpuBackend final : public Backend {
   }
   hp_status SmoothGradient(void*, const FieldUpdate& job) override {
     const BlockKernel kernel = KernelsOf(isa_).smooth_block;
-    pool_.Run(job.layout->blocks, [&](int, int64_t block) {
+    const std::vector<int64_t> blocks = BlocksWithGradient(job, nullptr);
+    pool_.Run(static_cast<int64_t>(blocks.size()), [&](int, int64_t i) {
       BlockUpdate update;
-      if (!PrepareBlock(job, block, &update)) return;
+      PrepareBlock(job, blocks[static_cast<size_t>(i)], &update);
       if (kernel(update) < 0) static_cast<GradientStore*>(job.gradient)->SetOverflow();
     });
     return HP_STATUS_OK;
@@ -332,15 +333,34 @@ class CpuBackend final : public Backend {
     Counters counters;
   };
 
-  // Whether the gradient has anything for the block.
-  static bool PrepareBlock(const FieldUpdate& job, int64_t index, BlockUpdate* out) {
+  // Blocks for which a gradient has anything: those of the bricks that were touched and of their upper neighbours. With
+  // `moments`, also those that have any. Ascending.
+  static std::vector<int64_t> BlocksWithGradient(const FieldUpdate& job, const void* moments) {
+    const auto& store = *static_cast<const GradientStore*>(job.gradient);
+    const int64_t nx = job.grid->bricks_x, ny = job.grid->bricks_y, nz = job.layout->blocks / (nx * ny);
+    std::vector<unsigned char> wanted(static_cast<size_t>(job.layout->blocks), 0);
+    for (int64_t brick = 0; brick < store.bricks(); ++brick) {
+      if (!store.Touched(brick)) continue;
+      const int64_t x = brick % nx, y = brick / nx % ny, z = brick / (nx * ny);
+      for (int64_t i = 0; i < 8; ++i) {
+        const int64_t at[3] = {x + (i & 1), y + (i >> 1 & 1), z + (i >> 2)};
+        if (at[0] < nx && at[1] < ny && at[2] < nz) wanted[static_cast<size_t>((at[2] * ny + at[1]) * nx + at[0])] = 1;
+      }
+    }
+    std::vector<int64_t> blocks;
+    for (int64_t block = 0; block < job.layout->blocks; ++block) {
+      if (wanted[static_cast<size_t>(block)] || (moments && static_cast<const MomentStore*>(moments)->Find(block))) {
+        blocks.push_back(block);
+      }
+    }
+    return blocks;
+  }
+  static void PrepareBlock(const FieldUpdate& job, int64_t index, BlockUpdate* out) {
     const auto& store = *static_cast<const GradientStore*>(job.gradient);
     const GradientLayout::Block block = job.layout->At(index);
-    bool touched = false;
     for (size_t i = 0; i < 8; ++i) {
       out->bricks[i] = block.bricks[i] < 0 ? nullptr : store.Find(block.bricks[i]);
       out->voxels[i] = out->bricks[i] ? store.VoxelsOf(out->bricks[i]) : nullptr;
-      touched |= out->bricks[i] != nullptr;
     }
     const DenseGridView& grid = *job.grid;
     out->grid = &grid;
@@ -366,7 +386,6 @@ class CpuBackend final : public Backend {
       return static_cast<MomentStore*>(moments)->Touch(block_index);
     };
     out->block = index;
-    return touched;
   }
   // Whether anything is asked for, besides the step, that depends on where the samples are.
   static bool WantsPlace(const GradientArgs& g) {

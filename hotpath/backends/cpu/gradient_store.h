@@ -57,6 +57,8 @@ class GradientStore {
   const int64_t* Find(int64_t brick) const {
     return touched_[static_cast<size_t>(brick)] ? bricks_[static_cast<size_t>(brick)] : nullptr;
   }
+  bool Touched(int64_t brick) const { return touched_[static_cast<size_t>(brick)] != 0; }
+  int64_t bricks() const { return static_cast<int64_t>(touched_.size()); }
   // All zero and no overflow. Keeps the memory: what a pass does not touch costs it nothing.
   void Zero();
   bool overflowed() const { return __atomic_load_n(&overflow_, __ATOMIC_RELAXED) != 0; }

@@ -60,6 +60,7 @@ int64_t RefineMask(ThreadPool& pool, const DenseGridView& grid, const MaskArrays
   std::vector<uint8_t> next(static_cast<size_t>(bricks) * kCells, 0);
   std::atomic<int64_t> there{0};
   pool.Run(bricks, [&](int, int64_t brick) {
+    if (mask.bricks[brick] < -1) return;  // its neighbours are empty, too
     const int x0 = static_cast<int>(brick % bx) * kEdge, y0 = static_cast<int>(brick / bx % by) * kEdge,
               z0 = static_cast<int>(brick / (int64_t{bx} * by)) * kEdge;
     // Cells seen within the window, with a halo of one.
@@ -109,6 +110,7 @@ int64_t RefineMask(ThreadPool& pool, const DenseGridView& grid, const MaskArrays
     there += count;
   });
   pool.Run(bricks, [&](int, int64_t brick) {
+    if (mask.bricks[brick] < -1) return;
     const uint8_t* ages = next.data() + brick * kCells;
     int32_t* cells = mask.cells + brick * 16;
     std::memset(cells, 0, 16 * sizeof *cells);
