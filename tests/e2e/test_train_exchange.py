@@ -28,8 +28,7 @@ SMALL = {
         "every_steps": 4,
         "from_step": 4,
         "seen_window": 1,
-        "weight_threshold": 0.02,
-        "alpha_threshold": 0.02,
+        "weight_threshold": 0.012,  # of a cell as it begins: some are dropped, and not all
     },
 }
 # Linear in the gradient, so that rounding stays rounding.
@@ -351,7 +350,8 @@ def test_two_processes_with_half_of_the_rays_train_what_one_trains(client, tmp_p
             scale = alone.values.max() - alone.values.min()
             assert scale > 1 and start.shape != alone.values.shape  # something was learned, and the grid has grown
             assert np.abs(mine.values - alone.values).max() < 1e-3 * scale
-            assert ((mine.cells == 0) != (alone.cells == 0)).mean() < 2e-3 and (mine.cells == 0).any()
+            assert ((mine.cells == 0) != (alone.cells == 0)).mean() < 2e-3
+            assert 0.1 < (mine.cells == 0).mean() < 0.9
             for session in (one, two, whole):
                 session.close()
 

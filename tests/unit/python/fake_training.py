@@ -105,6 +105,23 @@ class FakeTraining:
         session = self._session(request.session)
         return training.Checkpoint(name=f"checkpoints/{request.name}", step=session.step, bytes=99)
 
+    def RestoreCheckpoint(self, request, context):
+        session = self._session(request.session)
+        session.step = 7
+        return session
+
+    def ListCheckpoints(self, request, context):
+        one = self.GetCheckpoint(training.GetCheckpointRequest(name="a"), context)
+        return training.ListCheckpointsResponse(checkpoints=[one])
+
+    def GetCheckpoint(self, request, context):
+        checkpoint = training.Checkpoint(name=f"checkpoints/{request.name}", step=7, bytes=99, damage="cut short")
+        checkpoint.create_time.FromSeconds(1_700_000_000)
+        return checkpoint
+
+    def DeleteCheckpoint(self, request, context):
+        return training.DeleteCheckpointResponse()
+
     def PublishField(self, request, context):
         return fields.Field(name="fields/7", display_name=self._session(request.session).field, version=2)
 
@@ -118,5 +135,9 @@ REQUESTS = {
     "StreamTrain": training.StreamTrainRequest,
     "Evaluate": training.EvaluateRequest,
     "SaveCheckpoint": training.SaveCheckpointRequest,
+    "RestoreCheckpoint": training.RestoreCheckpointRequest,
+    "ListCheckpoints": training.ListCheckpointsRequest,
+    "GetCheckpoint": training.GetCheckpointRequest,
+    "DeleteCheckpoint": training.DeleteCheckpointRequest,
     "PublishField": training.PublishFieldRequest,
 }

@@ -180,6 +180,44 @@ def test_what_stays_of_a_session(client, session):
     assert client.train_sessions() == []
 
 
+def test_checkpoints_are_what_the_daemon_says(client, session, daemon):
+    (listed,) = client.checkpoints.list()
+    assert (listed.name, listed.step, listed.damage) == ("checkpoints/a", 7, "cut short")
+    assert listed.create_time.year == 2023 and client.checkpoints.get("a") == listed
+    client.checkpoints.delete(listed)
+    assert daemon.last["DeleteCheckpoint"].name == "checkpoints/a"
+    assert session.restore(listed) is session and session.steps_done == 7
+    assert daemon.last["RestoreCheckpoint"].checkpoint == "checkpoints/a"
+
+
+def test_rays_reach_the_daemon_as_given(session, daemon):
+    origins, directions = np.zeros((3, 3)), np.tile([0, 0, 1], (3, 1))
+    rays = (origins, directions, 1, [2, 3, 4])
+    session.step(rays=rays, targets=np.full((3, 3), 0.25), weights=2, background=[1, 0, 1])
+    sent = daemon.last["TrainStep"].rays
+    assert np.frombuffer(sent.rays.t_near.payload.inline, "<f4").tolist() == [1, 1, 1]
+    assert np.frombuffer(sent.rays.t_far.payload.inline, "<f4").tolist() == [2, 3, 4]
+    assert np.frombuffer(sent.target.payload.inline, "<f4").tolist() == [0.25] * 9
+    assert np.frombuffer(sent.weights.payload.inline, "<f4").tolist() == [2] * 3
+    assert np.frombuffer(sent.background.payload.inline, "<f4").tolist() == [1, 0, 1] * 3
+    assert not sent.rays.HasField("ids")
+    session.step()
+    assert not daemon.last["TrainStep"].HasField("rays")
+    for wrong, words in (
+        ({"targets": np.zeros((3, 3))}, "targets = given: goes with rays"),
+        ({"rays": (origins, directions)}, "targets = None: give the colours"),
+        ({"rays": origins, "targets": np.zeros((3, 3))}, "must be .origins, directions"),
+        ({"rays": (origins, directions), "targets": "red"}, "targets = array of <U3: must be numbers"),
+    ):
+        with pytest.raises(dvren.InvalidArgumentError, match=words):
+            session.step(**wrong)
+
+
+def test_a_recipe_without_a_dataset_is_a_session_without_one(client, daemon):
+    client.train_session("a", {"steps": 3})
+    assert not daemon.last["CreateSession"].HasField("dataset")
+
+
 def test_a_session_that_has_expired_can_be_left(client, daemon):
     with client.train_session("lego", {}, "/photos"):
         daemon.sessions.clear()
