@@ -54,10 +54,11 @@ def test_the_code_runs_and_the_training_loop_learns(daemon):
 def test_the_code_for_training_sessions_runs(daemon):
     first = all_blocks()[0]
     out = run(sys.executable, first + "".join(block for block in all_blocks() if "train_session" in block), daemon)
-    lines = out.splitlines()[-4:]
+    lines = out.splitlines()[-6:]
     assert [line.split()[0] for line in lines[:3]] == ["50", "100", "PSNR"], out
     assert float(lines[1].split()[1]) < float(lines[0].split()[1]), out
     assert float(lines[2].split()[1]) > 15 and float(lines[3]) > 0, out
+    assert float(lines[4]) > 0 and "checkpoints/rays" in lines[5], out
     daemon.ctl("field", "delete", "ball")
     daemon.ctl("field", "delete", "blob")
 
