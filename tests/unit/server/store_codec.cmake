@@ -6,7 +6,7 @@ dvren_test(dvren_store_test LABEL unit
   LIBS dvren_registries)
 dvren_test(dvren_codec_test LABEL unit
   SOURCES codec_camera_test.cpp codec_gradient_test.cpp codec_import_test.cpp codec_sampling_test.cpp codec_scene_test.cpp codec_tensor_test.cpp
-    codec_training_test.cpp codec_volume_test.cpp
+    codec_training_test.cpp codec_training_exchange_test.cpp codec_volume_test.cpp
   LIBS dvren_registries)
 dvren_test(dvren_services_test LABEL unit
   SOURCES services_allowed_path_test.cpp services_field_listing_test.cpp services_worker_pool_test.cpp
