@@ -162,6 +162,10 @@ class Training {
     }
     DVREN_ASSIGN_OR_RETURN(record_.field, client_.PublishField(record_.session.name()));
     if (!options_.no_eval) DVREN_RETURN_IF_ERROR(Evaluate(!options_.out.empty()));
+    const v1::CameraRecipe& cameras = record_.session.recipe().cameras();
+    if (!options_.out.empty() && (cameras.poses() || cameras.focal() || cameras.distortion())) {
+      DVREN_ASSIGN_OR_RETURN(record_.cameras, client_.GetCameras(record_.session.name()));
+    }
     if (!options_.out.empty()) DVREN_RETURN_IF_ERROR(WriteTrainingFiles(options_.out, record_));
     return client_.CloseSession(record_.session.name());
   }
@@ -256,7 +260,10 @@ void AddTrainCommand(CLI::App& app, Session& session) {
   command->add_option("--data", o->data, "Folder of photographs on the daemon's machine; default: the recipe's")
       ->type_name("FILE");
   command->add_option("--steps", o->steps, "The same as --set steps=N")->type_name("N");
-  command->add_option("--out", o->out, "Folder for training.json, contact_sheet.png and learning_curve.png")
+  command
+      ->add_option("--out", o->out,
+                   "Folder for training.json, contact_sheet.png, learning_curve.png and, where cameras were refined, "
+                   "transforms.json")
       ->type_name("FILE");
   command->add_option("--checkpoint", o->checkpoint, "Also save a checkpoint of this name at the end")
       ->type_name("NAME");

@@ -10,6 +10,7 @@
 #include "dvren/io/chart.h"
 #include "dvren/io/contact_sheet.h"
 #include "dvren/io/png.h"
+#include "transforms_json.h"
 
 namespace dvren::ctl {
 namespace {
@@ -141,11 +142,17 @@ absl::Status WriteTrainingFiles(const std::string& folder, TrainingRecord& recor
   };
   if (!record.shown.empty()) DVREN_RETURN_IF_ERROR(WriteSheet(name("contact_sheet.png"), record));
   if (!record.curve.empty()) DVREN_RETURN_IF_ERROR(WriteCurve(name("learning_curve.png"), record));
+  const auto write = [](const std::string& path, const Value& value) {
+    const std::string text = ToJson(value);
+    return io::WriteFileAtomically(path, std::as_bytes(std::span(text.data(), text.size())));
+  };
+  if (record.cameras.cameras_size() > 0) {
+    DVREN_RETURN_IF_ERROR(write(name("transforms.json"), TransformsValue(record.cameras)));
+  }
   const std::string path = name("training.json");
   Value value = ToValue(record);
   value["curve"] = CurveValue(record);
-  const std::string text = ToJson(value);
-  return io::WriteFileAtomically(path, std::as_bytes(std::span(text.data(), text.size())));
+  return write(path, value);
 }
 
 }  // namespace dvren::ctl

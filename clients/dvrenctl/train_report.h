@@ -28,14 +28,15 @@ struct TrainingRecord {
   std::vector<ScorePoint> scores;
   client::EvaluationResult evaluation;        // the last one; no views without
   std::vector<client::EvaluatedPhoto> shown;  // some of its views, with images
+  v1::GetCamerasResponse cameras;             // as refined; none where the recipe leaves them alone
   std::vector<std::string> files;
 };
 
 [[nodiscard]] Value ToValue(const TrainingRecord& record);
 [[nodiscard]] Table ToTable(const TrainingRecord& record);
 
-// training.json, and pictures: contact_sheet.png (truth, render, error of the shown views) and learning_curve.png. Adds
-// their names to record.files.
+// training.json, refined cameras as transforms.json, and pictures: contact_sheet.png (truth, render, error of the shown
+// views) and learning_curve.png. Adds their names to record.files.
 [[nodiscard]] absl::Status WriteTrainingFiles(const std::string& folder, TrainingRecord& record);
 
 }  // namespace dvren::ctl
