@@ -170,7 +170,9 @@ void AddRenderCommand(CLI::App& app, Session& session) {
       ->add_option("--max-steps", o->max_steps, "Most samples per ray; rays that it cuts are counted; default: 1048576")
       ->type_name("N")
       ->group(sampling);
-  command->add_option("--sampling", o->sampling, "In the middle of each step, anywhere in it, or at one place in all of a ray's; default: fixed")
+  command
+      ->add_option("--sampling", o->sampling,
+                   "In the middle of each step, anywhere in it, or at one place in all of a ray's; default: fixed")
       ->type_name("fixed|stratified|uniform_jitter")
       ->group(sampling);
   command->add_option("--seed", o->seed, "Of random sampling; default: 0")->type_name("S")->group(sampling);

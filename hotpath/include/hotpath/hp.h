@@ -432,8 +432,8 @@ HP_API hp_status hp_gradient_get_info(const hp_gradient* gradient, hp_gradient_i
 HP_API hp_status hp_gradient_read(hp_stream* stream, const hp_gradient* gradient, const hp_tensor* values,
                                   const hp_tensor* origins);
 /* The gradient becomes these values, each rounded to a multiple of 2^exponent: one that was summed elsewhere. values:
- * shape and layout as hp_gradient_read writes them. OVERFLOW, and a gradient to be zeroed, when a value is not finite or
- * is 2^50 quanta or more. */
+ * shape and layout as hp_gradient_read writes them. OVERFLOW, and a gradient to be zeroed, when a value is not finite
+ * or is 2^50 quanta or more. */
 HP_API hp_status hp_gradient_write(hp_stream* stream, hp_gradient* gradient, int32_t exponent, const hp_tensor* values);
 /* An exponent that fits most uses: 36 (f32) or 40 (f64) bits below the largest |dL/d(image)| times max(1, dt). */
 HP_API int32_t hp_gradient_default_exponent(double largest_adjoint, double dt, hp_precision precision);
