@@ -1,4 +1,4 @@
-"""Reads the PNGs that the tests look at: 8 or 16 bits, RGB, not interlaced."""
+"""Reads the PNGs that the tests look at: 8 or 16 bits, RGB, not interlaced. Writes those that they train on."""
 import struct
 import zlib
 
@@ -46,3 +46,15 @@ def read(path):
         image = image.reshape(height, width * 3, 2).astype(np.uint16)
         image = image[..., 0] * 256 + image[..., 1]
     return image.reshape(height, width, 3)
+
+
+def write(path, pixels):
+    """(H, W, 3) of uint8."""
+    height, width, _ = pixels.shape
+
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    rows = np.concatenate([np.zeros((height, 1), np.uint8), pixels.reshape(height, -1)], axis=1)
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows.tobytes())) + chunk(b"IEND", b""))
