@@ -203,13 +203,14 @@ TEST_CASE("A damaged download leaves no file") {
   CHECK(fs::is_empty(scratch.path));
 }
 
-TEST_CASE("A file type that cannot hold the field is refused with one that can") {
+TEST_CASE("A file type that cannot hold the field is refused, and says why") {
   FakeDaemon daemon;
   PutGrid(daemon);
   const Client client = Connected(daemon);
-  const auto wrong = client.DownloadField("half", "half.nvdb");
-  CHECK(wrong.status().code() == absl::StatusCode::kInvalidArgument);
-  CHECK_THAT(std::string(wrong.status().message()), Catch::Contains("half is a dense_grid field; write .npy"));
+  // The values could be held, were they densities.
+  const auto negative = client.DownloadField("half", "half.nvdb");
+  CHECK(negative.status().code() == absl::StatusCode::kInvalidArgument);
+  CHECK_THAT(std::string(negative.status().message()), Catch::Contains("density is negative"));
   CHECK(client.DownloadField("half", "half.txt").status().code() == absl::StatusCode::kInvalidArgument);
   CHECK(client.DownloadField("none", "half.npy").status().code() == absl::StatusCode::kNotFound);
 }

@@ -203,8 +203,8 @@ TEST_CASE("A dense array written as VDB lies where its box says") {
   // Voxel (3, 2, 1): centre of the box's last voxel (1.5, 5, 1.75), in the world (8, 5, 1.75).
   CHECK(back.local_to_world.Apply({3, 2, 1}) == Vec3{8, 5, 1.75});
   DenseVolume color = volume;
-  color.shape = {2, 3, 1, 4};
-  CHECK(Refused(WriteVdb(folder / "b.vdb", color), StatusCode::kInvalidArgument, {"channels = 4"}));
+  color.shape = {2, 2, 2, 3};  // neither a density nor colours and a density
+  CHECK(Refused(WriteVdb(folder / "b.vdb", color), StatusCode::kInvalidArgument, {"channels = 3"}));
 }
 
 TEST_CASE("OpenVDB's own Python module reads what WriteVdb writes") {
