@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <new>
 #include <span>
 
 #include "dvren/core/tensor.h"
@@ -97,6 +98,27 @@ absl::Status GradientTensor::Read(Stream& stream, DType dtype, void* host_values
   const hp_tensor view = values.view();
   DVREN_RETURN_IF_ERROR(FromHp(hp_gradient_read(stream.hp(), gradient_, &view, nullptr)));
   return values.CopyToHost(stream, host_values);
+}
+
+absl::StatusOr<double> GradientTensor::Norm(Stream& stream) const {
+  std::unique_ptr<float[]> values(new (std::nothrow) float[static_cast<std::size_t>(size())]);
+  if (!values) return absl::ResourceExhaustedError(absl::StrCat("gradient: no room for a copy of ", size(), " values"));
+  DVREN_RETURN_IF_ERROR(Read(stream, DType::kF32, values.get()));
+  const std::int64_t count = size();
+  constexpr std::int64_t kLanes = 8;  // a fixed order that needs no chain of additions
+  std::array<double, kLanes> sums{};
+  const auto add = [&](std::int64_t i, std::int64_t lane) {
+    const double v = values[static_cast<std::size_t>(i)];
+    sums[static_cast<std::size_t>(lane)] += v * v;
+  };
+  std::int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (std::int64_t lane = 0; lane < kLanes; ++lane) add(i + lane, lane);
+  }
+  for (; i < count; ++i) add(i, i % kLanes);
+  double sum = 0;
+  for (const double s : sums) sum += s;
+  return std::sqrt(sum);
 }
 
 absl::Status GradientTensor::Write(Stream& stream, DType dtype, const void* host_values) {

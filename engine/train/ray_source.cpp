@@ -99,6 +99,7 @@ absl::StatusOr<RaySource> RaySource::Make(std::shared_ptr<const io::PhotoSet> ph
       AppendForeground(all[i], source.first_pixel_[i], source.foreground_);
     }
   }
+  if (spec.error_map) source.errors_.emplace(*source.photos_, spec);
   return source;
 }
 
@@ -122,8 +123,14 @@ void RaySource::Draw(std::int64_t step, std::int64_t first, std::int64_t count,
   for (std::size_t i = 0; i < n; ++i) {
     const std::int64_t index = first + static_cast<std::int64_t>(i);
     Draws draws(seed_, static_cast<std::uint64_t>(step), static_cast<std::uint64_t>(index));
-    const bool near = !foreground_.empty() && draws.Unit() < spec_.foreground_fraction;
-    const std::uint64_t pixel = near ? foreground_[draws.Below(foreground_.size())] : draws.Below(first_pixel_.back());
+    std::uint64_t pixel = 0;
+    if (errors_ && draws.Unit() < spec_.error_fraction) {
+      const double cell = draws.Unit(), place = draws.Unit();
+      pixel = errors_->Draw(cell, place);
+    } else {
+      const bool near = !foreground_.empty() && draws.Unit() < spec_.foreground_fraction;
+      pixel = near ? foreground_[draws.Below(foreground_.size())] : draws.Below(first_pixel_.back());
+    }
     const std::size_t at = PhotoOf(pixel);
     const io::Photo& photo = photos_->photos[at];
     const std::uint64_t local = pixel - first_pixel_[at];

@@ -1,15 +1,17 @@
 // RaySource: the rays of a training step, and what the photographs say of them. Which pixels are drawn depends on the
-// seed, the step and the place in the batch alone.
+// seed, the step, the place in the batch and the error map alone.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "dvren/core/status.h"
 #include "dvren/io/dataset.h"
 #include "dvren/train/training_spec.h"
+#include "train/error_map.h"
 
 namespace dvren {
 
@@ -24,6 +26,8 @@ struct TrainingRays {
   std::vector<float> t_near, t_far;        // (N) of rays that are the caller's own; empty: 0 and infinity
 };
 
+// Of all ranks of a step together: RayIdOf is unique below.
+inline constexpr std::int64_t kMaxStepRays = std::int64_t{1} << 24;
 // Of ray `index` of a step: keys of stratified sampling.
 [[nodiscard]] constexpr std::int64_t RayIdOf(std::int64_t step, std::int64_t index) {
   return static_cast<std::int64_t>((static_cast<std::uint64_t>(step) << 24) + static_cast<std::uint64_t>(index));
@@ -38,6 +42,9 @@ class RaySource {
   void Draw(std::int64_t step, std::int64_t first, std::int64_t count, const std::vector<io::PhotoCamera>& cameras,
             TrainingRays& rays) const;
 
+  // Where it should draw more; null unless the spec asks for it.
+  [[nodiscard]] ErrorMap* errors() { return errors_ ? &*errors_ : nullptr; }
+
  private:
   RaySource(std::shared_ptr<const io::PhotoSet> photos, const RaySpec& spec, std::uint64_t seed);
   enum class Background { kWhite, kBlack, kRandom, kRandomOnTransparent };
@@ -47,6 +54,7 @@ class RaySource {
   RaySpec spec_;
   std::uint64_t seed_;
   Background background_ = Background::kWhite;
+  std::optional<ErrorMap> errors_;
   std::vector<std::uint64_t> first_pixel_;  // of each photograph, and their sum
   std::vector<std::uint32_t> foreground_;   // pixels near something, over all photographs; empty: all are
 };

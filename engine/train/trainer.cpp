@@ -32,7 +32,7 @@ absl::Status CheckNumbers(absl::string_view name, const float* values, std::size
 }
 
 // The caller's rays in the place of the photographs'; nothing says which photograph they are of.
-absl::Status CopyBatch(const TrainingBatch& batch, std::int64_t step, int rank, TrainingRays& out) {
+absl::Status CopyBatch(const TrainingBatch& batch, std::int64_t step, std::int64_t rank, TrainingRays& out) {
   const std::int64_t n = batch.rays.count;
   if (n < 1 || n > kMaxBatchRays) return InvalidField("rays", n, absl::StrCat("must be 1 to ", kMaxBatchRays));
   if (batch.target == nullptr || batch.rays.origins == nullptr || batch.rays.directions == nullptr) {
@@ -122,24 +122,44 @@ absl::Status Trainer::State::Prepare(Stream& stream) {
   return absl::OkStatus();
 }
 
-absl::Status Trainer::State::Draw(const TrainingBatch* batch, int rank, StepReport& report) {
-  const auto start = Clock::now();
-  if (batch != nullptr) {
-    DVREN_RETURN_IF_ERROR(CopyBatch(*batch, step, rank, rays));
-  } else if (source) {
-    const std::int64_t n = spec.stages[stage].rays;
-    source->Draw(step, rank * n, n, cameras, rays);
-  } else {
+absl::Status Trainer::State::Differentiate(Stream& stream, const TrainingBatch* batch, int rank, StepReport& report) {
+  if (batch == nullptr && !source) {
     return absl::FailedPreconditionError("training: there are no photographs to draw rays from; give rays and targets");
   }
-  report.rays = static_cast<std::int64_t>(rays.ids.size());
-  report.ray_seconds = Since(start);
+  const std::int64_t parts = batch ? 1 : spec.optimizer.accumulate_steps;
+  DVREN_RETURN_IF_ERROR(gradient->Zero(stream));
+  camera_gradient.clear();
+  if (source && source->errors()) source->errors()->Begin();
+  report.loss_scale = std::ldexp(1.0, loss_scale.exponent());
+  double squares = 0;
+  absl::Status status;
+  std::int64_t part = 0;
+  while (status.ok() && part < parts) {
+    DVREN_RETURN_IF_ERROR(Draw(batch, rank * parts + part++, report));
+    status = AddBatch(stream, parts, squares, report);
+  }
+  // Of the batches that there were before an overflow.
+  report.loss *= static_cast<double>(parts) / static_cast<double>(part);
+  report.psnr = -10 * std::log10(std::max(squares / static_cast<double>(3 * report.rays), 1e-12));
+  return status;
+}
+
+absl::Status Trainer::State::Draw(const TrainingBatch* batch, std::int64_t part, StepReport& report) {
+  const auto start = Clock::now();
+  if (batch != nullptr) {
+    DVREN_RETURN_IF_ERROR(CopyBatch(*batch, step, part, rays));
+  } else {
+    const std::int64_t n = spec.stages[stage].rays;
+    source->Draw(step, part * n, n, cameras, rays);
+  }
+  report.rays += static_cast<std::int64_t>(rays.ids.size());
+  report.ray_seconds += Since(start);
   return absl::OkStatus();
 }
 
-absl::Status Trainer::State::Differentiate(Stream& stream, StepReport& report) {
+absl::Status Trainer::State::AddBatch(Stream& stream, std::int64_t parts, double& squares, StepReport& report) {
   const auto forward_start = Clock::now();
-  const std::int64_t n = report.rays;
+  const auto n = static_cast<std::int64_t>(rays.ids.size());
   PlanSpec plan_spec = plan();
   plan_spec.aovs = kAovRgb | kAovTransmittance;
   plan_spec.sampling.note_seen = true;
@@ -161,22 +181,24 @@ absl::Status Trainer::State::Differentiate(Stream& stream, StepReport& report) {
   for (auto* v : {&transmittance, &d_transmittance}) v->resize(count);
   DVREN_RETURN_IF_ERROR(frame.rgb.CopyToHost(stream, rgb.data()));
   DVREN_RETURN_IF_ERROR(frame.transmittance.CopyToHost(stream, transmittance.data()));
-  report.forward_seconds = Since(forward_start);
+  report.forward_seconds += Since(forward_start);
 
   const auto backward_start = Clock::now();
-  double squares = 0;
+  ErrorMap* const errors = source && !rays.photo.empty() ? source->errors() : nullptr;
   for (std::size_t i = 0; i < count; ++i) {
+    double error = 0;
     for (std::size_t c = 0; c < 3; ++c) {
       const float value = rgb[3 * i + c] + transmittance[i] * rays.background[3 * i + c];
       prediction[3 * i + c] = value;
       const double e = rays.weights[i] * (value - rays.target[3 * i + c]);
-      squares += e * e;
+      error += e * e;
     }
+    squares += error;
+    if (errors && rays.weights[i] > 0) errors->Add(rays.photo[i], rays.x[i], rays.y[i], error / 3);
   }
-  const double scale = 1.0 / static_cast<double>(3 * n);
-  report.loss = loss->Evaluate(prediction, rays.target, rays.weights, 3, scale, d_prediction);
-  report.psnr = -10 * std::log10(std::max(squares * scale, 1e-12));
-  const double sparsity = spec.regularisers.sparsity / static_cast<double>(n);
+  const double scale = 1.0 / static_cast<double>(3 * n * parts);
+  report.loss += loss->Evaluate(prediction, rays.target, rays.weights, 3, scale, d_prediction);
+  const double sparsity = spec.regularisers.sparsity / static_cast<double>(n * parts);
   for (std::size_t i = 0; i < count; ++i) {
     float d = 0;
     for (std::size_t c = 0; c < 3; ++c) d += d_prediction[3 * i + c] * rays.background[3 * i + c];
@@ -186,21 +208,31 @@ absl::Status Trainer::State::Differentiate(Stream& stream, StepReport& report) {
   adjoint.rgb = d_prediction.data();
   adjoint.transmittance = d_transmittance.data();
   DVREN_ASSIGN_OR_RETURN(ImageAdjoint uploaded, UploadAdjoint(stream, *tape, adjoint));
-  DVREN_RETURN_IF_ERROR(gradient->Zero(stream));
+  // The quantum is that of the step's first batch.
+  if (loss_scale.exponent() != 0 && !gradient->exponent()) {
+    float largest = 0;
+    for (const auto* adjoints : {&d_prediction, &d_transmittance}) {
+      for (const float d : *adjoints) largest = std::max(largest, std::abs(d));
+    }
+    const int exponent = hp_gradient_default_exponent(largest, plan_spec.sampling.dt, HP_PRECISION_F32);
+    DVREN_RETURN_IF_ERROR(gradient->Zero(
+        stream, std::clamp(exponent - loss_scale.exponent(), kMinGradientExponent, kMaxGradientExponent)));
+  }
   BackwardRequest request;
   request.values = gradient;
   request.rays = refinement->Wanted(step) && !rays.photo.empty();
   DVREN_ASSIGN_OR_RETURN(const Gradients gradients, Backward(stream, tape, std::move(uploaded), request));
-  camera_gradient.clear();
   if (request.rays) {
     d_origins.resize(3 * count);
     d_directions.resize(3 * count);
     DVREN_RETURN_IF_ERROR(gradients.rays.origins.CopyToHost(stream, d_origins.data()));
     DVREN_RETURN_IF_ERROR(gradients.rays.directions.CopyToHost(stream, d_directions.data()));
-    camera_gradient = refinement->Gradient(rays, d_origins, d_directions, cameras);
+    const std::vector<double> sums = refinement->Gradient(rays, d_origins, d_directions, cameras);
+    camera_gradient.resize(sums.size(), 0.0);
+    for (std::size_t i = 0; i < sums.size(); ++i) camera_gradient[i] += sums[i];
   }
-  report.samples = frame.stats.samples;
-  report.backward_seconds = Since(backward_start);
+  report.samples += frame.stats.samples;
+  report.backward_seconds += Since(backward_start);
   return absl::OkStatus();
 }
 
@@ -214,7 +246,12 @@ absl::Status Trainer::State::Update(Stream& stream, StepReport& report) {
   }
   const double factor = schedule->Factor(step, spec.steps);
   const std::int64_t since = step - spec.stages[stage].from_step + 1;
-  DVREN_RETURN_IF_ERROR(writer->Update(stream, *gradient, *moments, optimizer->At(since, factor, channels)).status());
+  hp_update_desc update = optimizer->At(since, factor, channels);
+  if (spec.optimizer.clip_norm > 0) {
+    DVREN_ASSIGN_OR_RETURN(const double norm, gradient->Norm(stream));
+    if (norm > spec.optimizer.clip_norm) update.gradient_scale = spec.optimizer.clip_norm / norm;
+  }
+  DVREN_RETURN_IF_ERROR(writer->Update(stream, *gradient, *moments, update).status());
   if (!camera_gradient.empty()) {
     DVREN_RETURN_IF_ERROR(refinement->Step(stream, factor, camera_gradient, cameras));
   }
@@ -247,6 +284,7 @@ absl::StatusOr<std::unique_ptr<Trainer::State>> Trainer::State::Make(const Train
   for (const io::Photo& photo : state->photos->photos) state->cameras.push_back(photo.camera);
   DVREN_ASSIGN_OR_RETURN(CameraRefinement refinement, CameraRefinement::Make(spec.cameras, state->cameras.size()));
   state->refinement = std::make_unique<CameraRefinement>(std::move(refinement));
+  DVREN_ASSIGN_OR_RETURN(state->loss_scale, LossScale::Make(spec.optimizer));
   return state;
 }
 
@@ -272,9 +310,20 @@ absl::StatusOr<StepReport> Trainer::State::Step(Stream& stream, const TrainingBa
   StepReport report;
   DVREN_RETURN_IF_ERROR(CheckUnfinished());
   DVREN_RETURN_IF_ERROR(Prepare(stream));
-  DVREN_RETURN_IF_ERROR(Draw(batch, 0, report));
-  DVREN_RETURN_IF_ERROR(Differentiate(stream, report));
-  DVREN_RETURN_IF_ERROR(Update(stream, report));
+  absl::Status status = Differentiate(stream, batch, 0, report);
+  if (status.ok()) status = Update(stream, report);
+  if (status.ok()) {
+    loss_scale.Succeed();
+  } else if (absl::IsOutOfRange(status) && loss_scale.Halve()) {
+    report.skipped = true;
+  } else if (absl::IsOutOfRange(status) && !loss_scale.dynamic() && loss_scale.exponent() > 0) {
+    return absl::OutOfRangeError(
+        absl::StrCat("optimizer.loss_scale = ", spec.optimizer.loss_scale,
+                     ": gradients leave the range of their sums; choose a smaller one, or dynamic"));
+  } else {
+    return status;
+  }
+  if (source && source->errors()) source->errors()->End();
   Advance(report);
   report.wall_seconds = Since(start);
   return report;

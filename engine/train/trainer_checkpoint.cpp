@@ -2,8 +2,8 @@
 //   spec      the spec, byte for byte (SpecBytes)
 //   photos    a CRC of everything that there is of each
 //   state     step, stage, whether what precedes the next step has happened, grid shape and box, cameras, what their
-//   refinement remembers values    f32 (nz, ny, nx, channels) mask      u8 (nz, ny, nx), see hp_mask_desc moments
-//   blocks, then values
+//   refinement remembers, the loss scale, the error map values    f32 (nz, ny, nx, channels) mask      u8 (nz, ny, nx),
+//   see hp_mask_desc moments blocks, then values
 // There is no random state: what a step draws follows from the seed and its number.
 #include <zlib.h>
 
@@ -55,6 +55,11 @@ void VisitSpec(Spec& s, Visit& visit) {
   visit("optimizer.weight_decay", o.weight_decay);
   visit("optimizer.nesterov", o.nesterov);
   visit("optimizer.sparse", o.sparse);
+  visit("optimizer.clip_norm", o.clip_norm);
+  visit("optimizer.clip_value", o.clip_value);
+  visit("optimizer.accumulate_steps", o.accumulate_steps);
+  visit("optimizer.loss_scale", o.loss_scale);
+  visit("optimizer.loss_scale_window", o.loss_scale_window);
   visit("schedule.kind", s.schedule.kind);
   visit("schedule.final_factor", s.schedule.final_factor);
   visit("schedule.warmup_steps", s.schedule.warmup_steps);
@@ -65,6 +70,10 @@ void VisitSpec(Spec& s, Visit& visit) {
   visit("regularisers.sparsity", s.regularisers.sparsity);
   visit("rays.background", s.rays.background);
   visit("rays.foreground_fraction", s.rays.foreground_fraction);
+  visit("rays.error_map", s.rays.error_map);
+  visit("rays.error_fraction", s.rays.error_fraction);
+  visit("rays.error_cell", s.rays.error_cell);
+  visit("rays.error_decay", s.rays.error_decay);
   visit("occupancy.every_steps", s.occupancy.every_steps);
   visit("occupancy.from_step", s.occupancy.from_step);
   visit("occupancy.alpha_threshold", s.occupancy.alpha_threshold);
@@ -249,6 +258,8 @@ absl::Status Trainer::SaveCheckpoint(Stream& stream, const std::string& path) co
   state.PutElements(std::span<const double>(s.shape.box.max));
   for (const io::PhotoCamera& camera : s.cameras) PutCamera(state, camera);
   s.refinement->Save(state);
+  s.loss_scale.Save(state);
+  if (s.source && s.source->errors()) s.source->errors()->Save(state);
   writer.Add("state", std::move(state));
   DVREN_ASSIGN_OR_RETURN(const io::DenseVolume grid, Snapshot(stream));
   writer.Add("values", std::span<const std::byte>(grid.values.data(), grid.values.size()));
@@ -291,6 +302,8 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::RestoreCheckpoint(Stream& stre
   }
   for (io::PhotoCamera& camera : s->cameras) DVREN_RETURN_IF_ERROR(GetCamera(state, camera));
   DVREN_RETURN_IF_ERROR(s->refinement->Restore(state));
+  DVREN_RETURN_IF_ERROR(s->loss_scale.Restore(state));
+  if (s->source && s->source->errors()) DVREN_RETURN_IF_ERROR(s->source->errors()->Restore(state));
   DVREN_RETURN_IF_ERROR(state.Finish());
   DVREN_RETURN_IF_ERROR(file.ReadInto("values", {grid.values.data(), grid.values.size()}));
   std::vector<std::uint8_t> mask(static_cast<std::size_t>(shape[0] * shape[1] * shape[2]));

@@ -14,16 +14,16 @@ double Since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-constexpr std::uint8_t kSeen = 128;                        // in a cell of the mask (hp_mask_desc)
-constexpr std::int64_t kMaxIndex = std::int64_t{1} << 24;  // of a ray in its step's batch: ids are unique below
+constexpr std::uint8_t kSeen = 128;  // in a cell of the mask (hp_mask_desc)
 
 absl::Status CheckRequest(const GradientRequest& request, std::int64_t rays) {
   if (request.dtype != DType::kF32 && request.dtype != DType::kF64) {
     return InvalidField("dtype", static_cast<int>(request.dtype), "must be f32 or f64");
   }
-  if (request.world_size < 1 || request.world_size > kMaxIndex / rays) {
-    return InvalidField("world_size", request.world_size,
-                        absl::StrCat("must be 1 to ", kMaxIndex / rays, ": a step of all ranks has at most 2^24 rays"));
+  if (request.world_size < 1 || request.world_size > kMaxStepRays / rays) {
+    return InvalidField(
+        "world_size", request.world_size,
+        absl::StrCat("must be 1 to ", kMaxStepRays / rays, ": a step of all ranks has at most 2^24 rays"));
   }
   if (request.rank < 0 || request.rank >= request.world_size) {
     return InvalidField("rank", request.rank, absl::StrCat("must be 0 to world_size - 1 = ", request.world_size - 1));
@@ -46,13 +46,19 @@ absl::StatusOr<StepGradient> Trainer::Gradient(Stream& stream, const GradientReq
   const auto start = Clock::now();
   DVREN_RETURN_IF_ERROR(s.CheckUnfinished());
   DVREN_RETURN_IF_ERROR(s.Prepare(stream));
-  const std::int64_t n = request.batch != nullptr ? request.batch->rays.count : s.spec.stages[s.stage].rays;
-  DVREN_RETURN_IF_ERROR(CheckRequest(request, std::max<std::int64_t>(n, 1)));
+  DVREN_RETURN_IF_ERROR(CheckRequest(request, std::max<std::int64_t>(s.RaysOf(request.batch), 1)));
+  if (request.batch == nullptr && s.source && s.source->errors()) {
+    return absl::FailedPreconditionError(
+        "rays.error_map = true: ranks would draw by maps of their own; train without it where gradients are exchanged");
+  }
   StepGradient out;
-  DVREN_RETURN_IF_ERROR(s.Draw(request.batch, request.rank, out.report));
   // What the rays see is told, and forgotten: it counts once it is applied.
   DVREN_ASSIGN_OR_RETURN(const std::vector<std::uint8_t> before, s.writer->ReadMask(stream));
-  const absl::Status differentiated = s.Differentiate(stream, out.report);
+  absl::Status differentiated;
+  do {  // The values leave as floating point: the scale is nobody else's matter, and nothing need be skipped.
+    out.report = StepReport();
+    differentiated = s.Differentiate(stream, request.batch, request.rank, out.report);
+  } while (absl::IsOutOfRange(differentiated) && s.loss_scale.Halve());
   DVREN_ASSIGN_OR_RETURN(out.seen, s.writer->ReadMask(stream));
   DVREN_RETURN_IF_ERROR(s.writer->SetMask(stream, before, s.spec.occupancy.weight_threshold));
   DVREN_RETURN_IF_ERROR(differentiated);

@@ -14,6 +14,7 @@
 #include "dvren/scene/scene.h"
 #include "dvren/train/trainer.h"
 #include "train/camera_refinement.h"
+#include "train/loss_scale.h"
 #include "train/ray_source.h"
 
 namespace dvren {
@@ -27,6 +28,7 @@ struct Trainer::State {
   std::unique_ptr<RaySource> source;     // null without photographs
   std::vector<io::PhotoCamera> cameras;  // as refined
   std::unique_ptr<CameraRefinement> refinement;
+  LossScale loss_scale;
 
   std::int64_t step = 0;
   std::size_t stage = 0;
@@ -71,10 +73,16 @@ struct Trainer::State {
   absl::Status CheckUnfinished() const;
   // What precedes a step's rays; once per step.
   absl::Status Prepare(Stream& stream);
-  // Fills in `rays`: those of the photographs from `first` on, or the caller's.
-  absl::Status Draw(const TrainingBatch* batch, int rank, StepReport& report);
-  // Forward, loss, backward of `rays`: makes `gradient` and `camera_gradient`.
-  absl::Status Differentiate(Stream& stream, StepReport& report);
+  // Rays of a step: of the caller's batch, or of all batches that it takes of the photographs.
+  [[nodiscard]] std::int64_t RaysOf(const TrainingBatch* batch) const {
+    return batch ? batch->rays.count : spec.stages[stage].rays * spec.optimizer.accumulate_steps;
+  }
+  // Makes `gradient` and `camera_gradient` of a rank's rays of the step.
+  absl::Status Differentiate(Stream& stream, const TrainingBatch* batch, int rank, StepReport& report);
+  // Fills in `rays`: batch `part` of the photographs' rays in a step, counted over ranks, or the caller's.
+  absl::Status Draw(const TrainingBatch* batch, std::int64_t part, StepReport& report);
+  // Forward, loss, backward of `rays`, one of `parts` batches. Adds to both, to the report and to the errors' squares.
+  absl::Status AddBatch(Stream& stream, std::int64_t parts, double& squares, StepReport& report);
   // The optimizer's part, with these two.
   absl::Status Update(Stream& stream, StepReport& report);
   void Advance(StepReport& report);

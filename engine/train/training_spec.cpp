@@ -6,8 +6,11 @@
 
 #include "absl/strings/str_join.h"
 #include "dvren/diff/loss.h"
+#include "dvren/diff/optimizer.h"
 #include "dvren/diff/schedule.h"
 #include "dvren/io/check.h"
+#include "train/loss_scale.h"
+#include "train/ray_source.h"
 
 namespace dvren {
 namespace {
@@ -74,6 +77,11 @@ absl::Status CheckStages(const TrainingSpec& spec) {
     const std::string name = absl::StrCat("stages[", i, "]");
     DVREN_RETURN_IF_ERROR(CheckInteger(absl::StrCat(name, ".resolution"), stage.resolution, 8, 1024));
     DVREN_RETURN_IF_ERROR(CheckInteger(absl::StrCat(name, ".rays"), stage.rays, 1, std::int64_t{1} << 22));
+    if (stage.rays * spec.optimizer.accumulate_steps > kMaxStepRays) {
+      return InvalidField(absl::StrCat(name, ".rays"), stage.rays,
+                          absl::StrCat("times optimizer.accumulate_steps = ", spec.optimizer.accumulate_steps,
+                                       " must be at most ", kMaxStepRays));
+    }
     DVREN_RETURN_IF_ERROR(CheckInteger(absl::StrCat(name, ".sh_degree"), stage.sh_degree, -1, 2));
     if (i > 0 && spec.ShDegree(i) < spec.ShDegree(i - 1)) {
       return InvalidField(absl::StrCat(name, ".sh_degree"), spec.ShDegree(i),
@@ -98,13 +106,7 @@ absl::Status CheckStages(const TrainingSpec& spec) {
   return absl::OkStatus();
 }
 
-absl::Status CheckOptimizerKind(const std::string& kind) {
-  static constexpr const char* kKinds[] = {"adam", "adamw", "rmsprop", "sgd"};
-  return CheckOneOf("optimizer.kind", kind, kKinds);
-}
-
 absl::Status CheckOptimizer(const OptimizerSpec& optimizer) {
-  DVREN_RETURN_IF_ERROR(CheckOptimizerKind(optimizer.kind));
   DVREN_RETURN_IF_ERROR(CheckPositive("optimizer.density_rate", optimizer.density_rate));
   DVREN_RETURN_IF_ERROR(CheckPositive("optimizer.color_rate", optimizer.color_rate));
   DVREN_RETURN_IF_ERROR(CheckBelowOne("optimizer.beta1", optimizer.beta1));
@@ -112,15 +114,14 @@ absl::Status CheckOptimizer(const OptimizerSpec& optimizer) {
   DVREN_RETURN_IF_ERROR(CheckPositive("optimizer.epsilon", optimizer.epsilon));
   DVREN_RETURN_IF_ERROR(CheckBelowOne("optimizer.momentum", optimizer.momentum));
   DVREN_RETURN_IF_ERROR(CheckNotNegative("optimizer.weight_decay", optimizer.weight_decay));
-  const std::string not_sgd = absl::StrCat("only optimizer.kind = sgd has it, not ", optimizer.kind, ": leave it out");
-  if (optimizer.kind != "sgd" && optimizer.momentum != 0) {
-    return InvalidField("optimizer.momentum", optimizer.momentum, not_sgd);
+  DVREN_RETURN_IF_ERROR(MakeOptimizer(optimizer).status());
+  DVREN_RETURN_IF_ERROR(CheckNotNegative("optimizer.clip_norm", optimizer.clip_norm));
+  DVREN_RETURN_IF_ERROR(CheckNotNegative("optimizer.clip_value", optimizer.clip_value));
+  DVREN_RETURN_IF_ERROR(CheckInteger("optimizer.accumulate_steps", optimizer.accumulate_steps, 1, 256));
+  if (optimizer.loss_scale_window < 1) {
+    return InvalidField("optimizer.loss_scale_window", optimizer.loss_scale_window, "must be >= 1");
   }
-  if (optimizer.kind != "sgd" && optimizer.nesterov) return InvalidField("optimizer.nesterov", "true", not_sgd);
-  if (optimizer.nesterov && optimizer.momentum == 0) {
-    return InvalidField("optimizer.nesterov", "true", "needs optimizer.momentum > 0");
-  }
-  return absl::OkStatus();
+  return LossScale::Make(optimizer).status();
 }
 
 absl::Status CheckSchedule(const ScheduleSpec& schedule, std::int64_t steps) {
@@ -146,7 +147,11 @@ absl::Status CheckRegularisers(const RegulariserSpec& regularisers) {
 absl::Status CheckRays(const RaySpec& rays) {
   static constexpr const char* kBackgrounds[] = {"white", "black", "random", "random_on_transparent"};
   DVREN_RETURN_IF_ERROR(CheckOneOf("rays.background", rays.background, kBackgrounds));
-  return CheckFraction("rays.foreground_fraction", rays.foreground_fraction);
+  DVREN_RETURN_IF_ERROR(CheckFraction("rays.foreground_fraction", rays.foreground_fraction));
+  DVREN_RETURN_IF_ERROR(CheckBelowOne("rays.error_fraction", rays.error_fraction,
+                                      "must be in [0, 1), so that every pixel keeps a chance"));
+  DVREN_RETURN_IF_ERROR(CheckInteger("rays.error_cell", rays.error_cell, 4, 4096));
+  return CheckBelowOne("rays.error_decay", rays.error_decay);
 }
 
 absl::Status CheckOccupancy(const OccupancySpec& occupancy) {
@@ -189,8 +194,8 @@ absl::Status ValidateTrainingSpec(const TrainingSpec& spec) {
   DVREN_RETURN_IF_ERROR(CheckBelowOne("early_stop", spec.early_stop, "must be in [0, 1); 0 turns it off"));
   DVREN_RETURN_IF_ERROR(CheckOneOf("color_space", spec.color_space, kColorSpaces));
   DVREN_RETURN_IF_ERROR(CheckField(spec.field));
-  DVREN_RETURN_IF_ERROR(CheckStages(spec));
   DVREN_RETURN_IF_ERROR(CheckOptimizer(spec.optimizer));
+  DVREN_RETURN_IF_ERROR(CheckStages(spec));
   DVREN_RETURN_IF_ERROR(CheckSchedule(spec.schedule, spec.steps));
   DVREN_RETURN_IF_ERROR(CheckLoss(spec.loss));
   DVREN_RETURN_IF_ERROR(CheckRegularisers(spec.regularisers));

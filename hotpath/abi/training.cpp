@@ -82,7 +82,9 @@ hp_status CheckUpdate(const hp_update_desc* u, int channels, UpdateArgs* out) {
                  {"beta2", u->beta2, 1},
                  {"momentum", u->momentum, 1},
                  {"epsilon", u->epsilon, INFINITY},
-                 {"weight_decay", u->weight_decay, INFINITY}};
+                 {"weight_decay", u->weight_decay, INFINITY},
+                 {"gradient_scale", u->gradient_scale, INFINITY},
+                 {"clip_value", u->clip_value, INFINITY}};
   for (const auto& n : numbers) {
     HP_REQUIRE(n.value >= 0 && n.value < n.below, "update.%s = %g: must be >= 0 and < %g", n.name, n.value, n.below);
   }
@@ -94,6 +96,8 @@ hp_status CheckUpdate(const hp_update_desc* u, int channels, UpdateArgs* out) {
   out->epsilon = u->epsilon;
   out->momentum = u->momentum;
   out->weight_decay = u->weight_decay;
+  if (u->gradient_scale > 0) out->gradient_scale = u->gradient_scale;
+  if (u->clip_value > 0) out->clip_value = u->clip_value;
   out->nesterov = u->nesterov;
   out->decoupled = u->decoupled;
   out->sparse = u->sparse;

@@ -4,6 +4,7 @@
 
 #include "bodies/update_args.h"
 #include "lanes/math.h"
+#include "optimizers/clip.h"
 
 namespace hp::HP_ISA_NS {
 
@@ -11,6 +12,7 @@ struct optimizer_adam {
   static constexpr int kMoments = 2;
   // The value after the step; moments are updated.
   HP_FN static F step(const UpdateArgs& a, F value, F gradient, F rate, F moment[kMoments]) {
+    gradient = clipped(a, gradient);
     const F decay = splat(Real(a.weight_decay));
     if (a.decoupled) {
       value = nmadd(rate * decay, value, value);

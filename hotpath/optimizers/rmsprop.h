@@ -4,12 +4,14 @@
 
 #include "bodies/update_args.h"
 #include "lanes/math.h"
+#include "optimizers/clip.h"
 
 namespace hp::HP_ISA_NS {
 
 struct optimizer_rmsprop {
   static constexpr int kMoments = 2;
   HP_FN static F step(const UpdateArgs& a, F value, F gradient, F rate, F moment[kMoments]) {
+    gradient = clipped(a, gradient);
     gradient = madd(splat(Real(a.weight_decay)), value, gradient);
     moment[1] = madd(splat(Real(a.beta2)), moment[1], splat(Real(1 - a.beta2)) * gradient * gradient);
     const F direction = gradient / (square_root(moment[1]) + splat(Real(a.epsilon)));

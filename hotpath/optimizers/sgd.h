@@ -4,12 +4,14 @@
 
 #include "bodies/update_args.h"
 #include "lanes/math.h"
+#include "optimizers/clip.h"
 
 namespace hp::HP_ISA_NS {
 
 struct optimizer_sgd {
   static constexpr int kMoments = 1;
   HP_FN static F step(const UpdateArgs& a, F value, F gradient, F rate, F moment[kMoments]) {
+    gradient = clipped(a, gradient);
     gradient = madd(splat(Real(a.weight_decay)), value, gradient);
     moment[0] = madd(splat(Real(a.momentum)), moment[0], gradient);
     const F ahead = a.nesterov ? madd(splat(Real(a.momentum)), moment[0], gradient) : moment[0];

@@ -13,13 +13,17 @@ namespace {
 #define DVREN_RECIPE_KEYS(X) X(steps) X(seed) X(step_voxels) X(early_stop) X(color_space)
 #define DVREN_FIELD_KEYS(X) X(sh_degree) X(activation) X(initial_density) X(initial_color)
 #define DVREN_STAGE_KEYS(X) X(from_step) X(resolution) X(rays) X(sh_degree)
-#define DVREN_OPTIMIZER_KEYS(X) \
-  X(kind)                       \
-  X(density_rate) X(color_rate) X(beta1) X(beta2) X(epsilon) X(momentum) X(nesterov) X(weight_decay) X(sparse)
+#define DVREN_OPTIMIZER_KEYS(X)                                                                             \
+  X(kind)                                                                                                   \
+  X(density_rate)                                                                                           \
+  X(color_rate)                                                                                             \
+  X(beta1) X(beta2) X(epsilon) X(momentum) X(nesterov) X(weight_decay) X(sparse) X(clip_norm) X(clip_value) \
+      X(accumulate_steps) X(loss_scale) X(loss_scale_window)
 #define DVREN_SCHEDULE_KEYS(X) X(kind) X(final_factor) X(warmup_steps)
 #define DVREN_LOSS_KEYS(X) X(kind) X(delta)
 #define DVREN_REGULARISER_KEYS(X) X(tv_density) X(tv_color) X(sparsity)
-#define DVREN_RAY_KEYS(X) X(background) X(foreground_fraction)
+#define DVREN_RAY_KEYS(X) \
+  X(background) X(foreground_fraction) X(error_map) X(error_fraction) X(error_cell) X(error_decay)
 #define DVREN_OCCUPANCY_KEYS(X) X(every_steps) X(from_step) X(alpha_threshold) X(weight_threshold) X(seen_window)
 #define DVREN_CAMERA_KEYS(X) \
   X(poses) X(focal) X(distortion) X(rotation_rate) X(translation_rate) X(focal_rate) X(distortion_rate) X(from_step)
@@ -167,6 +171,8 @@ void ReportSum::Add(const StepReport& step) {
   report_.set_psnr(report_.psnr() + step.psnr);
   report_.set_rays(report_.rays() + step.rays);
   report_.set_samples(report_.samples() + step.samples);
+  report_.set_skipped_steps(report_.skipped_steps() + (step.skipped ? 1 : 0));
+  report_.set_loss_scale(step.loss_scale);
   report_.set_train_seconds(report_.train_seconds() + step.wall_seconds);
   report_.set_ray_seconds(report_.ray_seconds() + step.ray_seconds);
   report_.set_forward_seconds(report_.forward_seconds() + step.forward_seconds);

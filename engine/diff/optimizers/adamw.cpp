@@ -3,6 +3,8 @@
 namespace dvren {
 
 absl::StatusOr<std::unique_ptr<Optimizer>> AdamW::Create(const OptimizerSpec& spec) {
+  DVREN_RETURN_IF_ERROR(RefuseMomentum(spec));
+  DVREN_RETURN_IF_ERROR(RefuseNesterov(spec));
   return std::unique_ptr<Optimizer>(new AdamW(spec));
 }
 

@@ -23,8 +23,21 @@ hp_update_desc Optimizer::AtRate(std::int64_t step, double rate) const {
   update.step = step;
   update.weight_decay = spec_.weight_decay;
   update.rates[0] = rate;
+  update.clip_value = spec_.clip_value;
   SetNumbers(update);
   return update;
+}
+
+absl::Status Optimizer::RefuseMomentum(const OptimizerSpec& spec) {
+  if (spec.momentum == 0) return absl::OkStatus();
+  return InvalidField("optimizer.momentum", spec.momentum,
+                      absl::StrCat("optimizer.kind = ", spec.kind, " has none: leave it out"));
+}
+
+absl::Status Optimizer::RefuseNesterov(const OptimizerSpec& spec) {
+  if (!spec.nesterov) return absl::OkStatus();
+  return InvalidField("optimizer.nesterov", "true",
+                      absl::StrCat("optimizer.kind = ", spec.kind, " has none: leave it out"));
 }
 
 void RegisterBuiltinOptimizers(OptimizerRegistry& registry) {

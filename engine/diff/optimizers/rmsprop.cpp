@@ -3,6 +3,7 @@
 namespace dvren {
 
 absl::StatusOr<std::unique_ptr<Optimizer>> RmsProp::Create(const OptimizerSpec& spec) {
+  DVREN_RETURN_IF_ERROR(RefuseNesterov(spec));
   return std::unique_ptr<Optimizer>(new RmsProp(spec));
 }
 

@@ -3,6 +3,9 @@
 namespace dvren {
 
 absl::StatusOr<std::unique_ptr<Optimizer>> Sgd::Create(const OptimizerSpec& spec) {
+  if (spec.nesterov && spec.momentum == 0) {
+    return InvalidField("optimizer.nesterov", "true", "needs optimizer.momentum > 0");
+  }
   return std::unique_ptr<Optimizer>(new Sgd(spec));
 }
 

@@ -563,6 +563,8 @@ typedef struct hp_update_desc {
   int32_t decoupled;             /* adam: weight decay does not go through the moments */
   int32_t sparse;                /* 1: voxels whose gradient is all zero are left alone, their moments too */
   double rates[HP_MAX_CHANNELS]; /* learning rate of each channel; of arrays the first alone */
+  double gradient_scale;         /* >= 0: multiplies the gradient before all else; 0: 1 */
+  double clip_value; /* >= 0: then elements of the gradient are limited to [-clip_value, clip_value]; 0: not */
 } hp_update_desc;
 
 /* What an optimizer remembers of a field's values: block-sparse, zero at first. */

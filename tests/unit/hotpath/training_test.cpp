@@ -873,6 +873,8 @@ TEST_CASE("Bad steps are refused, and name what is wrong", "[training]") {
       {[](auto& u) { u.epsilon = -1; }, {"update.epsilon = -1"}},
       {[&](auto& u) { u.epsilon = inf; }, {"update.epsilon = inf"}},
       {[&](auto& u) { u.weight_decay = nan; }, {"update.weight_decay = nan"}},
+      {[&](auto& u) { u.gradient_scale = -1; }, {"update.gradient_scale = -1"}},
+      {[&](auto& u) { u.clip_value = nan; }, {"update.clip_value = nan"}},
       {[](auto& u) { u.nesterov = 1; }, {"update.nesterov = 1", "sgd"}},
       {[](auto& u) { u.rates[3] = -1; }, {"update.rates[3] = -1", ">= 0"}},
       {[&](auto& u) { u.rates[0] = inf; }, {"update.rates[0] = inf"}},

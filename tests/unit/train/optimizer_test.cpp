@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <numeric>
 
 #include "absl/strings/str_join.h"
 #include "support/hp_fixture.h"
@@ -38,6 +39,12 @@ std::vector<OptimizerSpec> Runs() {
           spec.nesterov = nesterov;
           spec.weight_decay = decay;
           runs.push_back(spec);
+          spec.clip_value = 0.3;
+          runs.push_back(spec);
+          spec.clip_norm = 2;
+          runs.push_back(spec);
+          spec.clip_value = 0;
+          runs.push_back(spec);
         }
       }
     }
@@ -47,7 +54,7 @@ std::vector<OptimizerSpec> Runs() {
 
 std::string Describe(const OptimizerSpec& s) {
   return absl::StrCat(s.kind, ":", kRate, ":", s.beta1, ":", s.beta2, ":", s.epsilon, ":", s.momentum, ":",
-                      s.nesterov ? 1 : 0, ":", s.weight_decay);
+                      s.nesterov ? 1 : 0, ":", s.weight_decay, ":", s.clip_norm, ":", s.clip_value);
 }
 
 }  // namespace
@@ -74,9 +81,12 @@ TEST_CASE("Every registered optimizer steps as PyTorch's does") {
     std::vector<double> values(numbers.begin(), numbers.begin() + kSize), moments(2 * kSize, 0.0);
     double worst = 0;
     for (std::size_t step = 0; step < kSteps; ++step) {
-      const hp_update_desc update = optimizer->AtRate(static_cast<std::int64_t>(step) + 1, kRate);
-      HpCheck(hp_update_array(context.stream(), &update, kSize, values.data(), numbers.data() + kSize * (step + 1),
-                              moments.data()));
+      hp_update_desc update = optimizer->AtRate(static_cast<std::int64_t>(step) + 1, kRate);
+      const double* gradient = numbers.data() + kSize * (step + 1);
+      const double norm = std::sqrt(std::inner_product(gradient, gradient + kSize, gradient, 0.0));
+      // PyTorch adds 1e-6 to the norm.
+      if (run.clip_norm > 0) update.gradient_scale = std::min(1.0, run.clip_norm / (norm + 1e-6));
+      HpCheck(hp_update_array(context.stream(), &update, kSize, values.data(), gradient, moments.data()));
       for (const double value : values) {
         worst = std::max(worst, std::abs(value - *wanted) / std::max(std::abs(*wanted), 0.1));
         ++wanted;

@@ -44,6 +44,9 @@ class GradientTensor {
   // Writes size() values, C order, f32 or f64, to host memory. OUT_OF_RANGE when a sum has left the range of its fixed
   // point: zero the tensor with a larger exponent and run the pass again.
   [[nodiscard]] absl::Status Read(Stream& stream, DType dtype, void* host_values) const;
+  // Root of the sum of the squares of all values, each rounded to f32: the same bits for any number of threads. Takes
+  // the memory of one f32 copy of the values, and the time to read it.
+  [[nodiscard]] absl::StatusOr<double> Norm(Stream& stream) const;
   // The other way: becomes these values, rounded to multiples of a quantum 49 bits below the largest. INVALID_ARGUMENT
   // for one that is not finite.
   [[nodiscard]] absl::Status Write(Stream& stream, DType dtype, const void* host_values);

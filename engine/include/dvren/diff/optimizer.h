@@ -24,6 +24,9 @@ class Optimizer {
  protected:
   explicit Optimizer(const OptimizerSpec& spec) : spec_(spec) {}
   [[nodiscard]] const OptimizerSpec& spec() const { return spec_; }
+  // INVALID_ARGUMENT for what the kind would not read.
+  [[nodiscard]] static absl::Status RefuseMomentum(const OptimizerSpec& spec);
+  [[nodiscard]] static absl::Status RefuseNesterov(const OptimizerSpec& spec);
 
  private:
   virtual void SetNumbers(hp_update_desc& update) const = 0;
@@ -36,7 +39,7 @@ using OptimizerRegistry = Registry<OptimizerFactory>;
 void RegisterBuiltinOptimizers(OptimizerRegistry& registry);
 // The registry with the builtin optimizers: adam, adamw, rmsprop, sgd.
 [[nodiscard]] const OptimizerRegistry& BuiltinOptimizers();
-// The builtin optimizer of this spec. INVALID_ARGUMENT for an unknown kind.
+// The builtin optimizer of this spec. INVALID_ARGUMENT for an unknown kind and for what the kind does not read.
 [[nodiscard]] absl::StatusOr<std::unique_ptr<Optimizer>> MakeOptimizer(const OptimizerSpec& spec);
 
 }  // namespace dvren

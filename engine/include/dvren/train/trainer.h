@@ -23,6 +23,8 @@ struct StepReport {
   double loss = 0;        // mean over rays and channels, of the data term
   double psnr = 0;        // of the batch, dB
   std::int64_t rays = 0, samples = 0;
+  double loss_scale = 1;  // of this step (OptimizerSpec)
+  bool skipped = false;   // it has overflowed, and nothing was updated
   double wall_seconds = 0;
   double ray_seconds = 0, forward_seconds = 0, backward_seconds = 0, optimizer_seconds = 0;
 };

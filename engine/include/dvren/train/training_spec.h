@@ -35,10 +35,23 @@ struct OptimizerSpec {
   std::string kind = "adam";  // a registered optimizer
   double density_rate = 0.15, color_rate = 0.02;
   double beta1 = 0.9, beta2 = 0.99, epsilon = 1e-15;
-  double momentum = 0;    // sgd
+  double momentum = 0;    // sgd, rmsprop
   bool nesterov = false;  // sgd
   double weight_decay = 0;
   bool sparse = true;  // voxels whose gradient is all zero are left alone, their moments too
+  // The gradient of the field's values g, total variation included, before the optimizer sees it: first times
+  // min(1, clip_norm / |g|), |g| the root of the sum of all squares, then each element limited to
+  // [-clip_value, clip_value]. 0: not. Cameras are not clipped.
+  double clip_norm = 0, clip_value = 0;
+  // Batches of the stage's `rays` in a step, whose gradients are averaged: what one batch of all their rays would give,
+  // in the memory of one. Batches of the caller's own are whole steps.
+  int accumulate_steps = 1;
+  // S, a power of two, or "dynamic". Gradients are sums of quanta; the quantum is 1/S of what it is by default, so that
+  // smaller contributions count, and sums overflow sooner. An overflow is an error; with "dynamic" it halves S and the
+  // step is skipped: nothing but the step counter and what rays have seen changes. S is 1 at first and doubles after
+  // every loss_scale_window steps without an overflow.
+  std::string loss_scale = "1";
+  std::int64_t loss_scale_window = 1000;
 };
 
 struct ScheduleSpec {
@@ -60,6 +73,14 @@ struct RegulariserSpec {
 struct RaySpec {
   std::string background = "random_on_transparent";  // white, black, random, random_on_transparent
   double foreground_fraction = 0.9;                  // of rays drawn near pixels that are not background
+  // Draws error_fraction of the rays where renders were wrong: photographs are cut into cells of error_cell^2 pixels,
+  // and a cell is drawn in proportion to its pixels times a moving average of their squared error, which keeps
+  // error_decay of itself in every step that has rays in the cell. The other rays are drawn as without. The loss is not
+  // divided by the chance of a ray: what is wrong counts for more.
+  bool error_map = false;
+  double error_fraction = 0.5;  // < 1: every pixel keeps a chance
+  int error_cell = 32;
+  double error_decay = 0.9;
 };
 
 struct OccupancySpec {

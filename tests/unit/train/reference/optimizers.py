@@ -1,7 +1,7 @@
 """Optimizers by torch.optim, in float64.
 
-Arguments: comma-separated runs, each kind:rate:beta1:beta2:epsilon:momentum:nesterov:weight_decay, number of values,
-path of numbers, path of answers. Numbers: the first values, then one gradient per step. Answers: per run the values
+Arguments: comma-separated runs, each kind:rate:beta1:beta2:epsilon:momentum:nesterov:weight_decay:clip_norm:clip_value,
+number of values, path of numbers, path of answers. Numbers: the first values, then one gradient per step. Answers: per run the values
 after every step.
 """
 
@@ -26,7 +26,7 @@ OPTIMIZERS = {
         p, o["rate"], momentum=o["momentum"], nesterov=o["nesterov"] != 0, weight_decay=o["weight_decay"]
     ),
 }
-NAMES = ["rate", "beta1", "beta2", "epsilon", "momentum", "nesterov", "weight_decay"]
+NAMES = ["rate", "beta1", "beta2", "epsilon", "momentum", "nesterov", "weight_decay", "clip_norm", "clip_value"]
 
 with open(numbers, encoding="ascii") as file:
     start, *gradients = torch.tensor([float(line) for line in file], dtype=torch.float64).split(size)
@@ -34,9 +34,14 @@ with open(answers, "w", encoding="ascii") as file:
     for run in runs.split(","):
         kind, *options = run.split(":")
         values = start.clone().requires_grad_()
-        optimizer = OPTIMIZERS[kind]([values], dict(zip(NAMES, map(float, options))))
+        options = dict(zip(NAMES, map(float, options)))
+        optimizer = OPTIMIZERS[kind]([values], options)
         for gradient in gradients:
             values.grad = gradient.clone()
+            if options["clip_norm"] > 0:
+                torch.nn.utils.clip_grad_norm_([values], options["clip_norm"])
+            if options["clip_value"] > 0:
+                torch.nn.utils.clip_grad_value_([values], options["clip_value"])
             optimizer.step()
             for value in values.tolist():
                 print(repr(value), file=file)
