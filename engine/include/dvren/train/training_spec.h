@@ -70,7 +70,7 @@ struct RegulariserSpec {
   double tv_density = 0, tv_color = 0;  // total variation of values that rays touch
   // Total variation counts in every n-th step alone, n times as much: nearly the same, and its cost is divided by n.
   int tv_every_steps = 1;
-  double sparsity = 0;                  // of the density along rays
+  double sparsity = 0;  // of the density along rays
 };
 
 struct RaySpec {
