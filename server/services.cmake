@@ -2,22 +2,21 @@
 #   dvren_registries       fields and uploads on disk, and what proto messages mean (codec): no gRPC calls, no service context
 #   DVREN_SERVICE_SOURCES  the gRPC services, which need the service context and the middleware: sources for the
 #                          server's own library, relative to server/
-find_package(OpenSSL REQUIRED COMPONENTS Crypto)
-find_path(ISAL_INCLUDE_DIR isa-l/crc.h REQUIRED)
-find_library(ISAL_LIBRARY isal REQUIRED)
 
 add_library(dvren_registries STATIC
-  codec/adjoint_codec.cpp codec/camera_codec.cpp codec/geometry_codec.cpp codec/gradient_codec.cpp codec/import_codec.cpp codec/sampling_codec.cpp codec/scene_codec.cpp
+  codec/adjoint_codec.cpp codec/camera_codec.cpp codec/geometry_codec.cpp codec/gradient_codec.cpp codec/import_codec.cpp codec/job_codec.cpp codec/sampling_codec.cpp codec/scene_codec.cpp
   codec/tensor_codec.cpp codec/training_codec.cpp codec/training_exchange_codec.cpp codec/volume_codec.cpp
-  registries/byte_budget.cpp registries/checkpoint_store.cpp registries/digest.cpp registries/display_name.cpp registries/field_registry.cpp
+  registries/byte_budget.cpp registries/checkpoint_store.cpp registries/display_name.cpp registries/field_registry.cpp
   registries/field_residency.cpp registries/field_store.cpp registries/gradient_registry.cpp registries/session_registry.cpp
   registries/tape_registry.cpp registries/training_session.cpp registries/upload_store.cpp)
 dvren_target(dvren_registries)
-target_include_directories(dvren_registries PUBLIC "${CMAKE_CURRENT_SOURCE_DIR}/.." PRIVATE "${ISAL_INCLUDE_DIR}")
-target_link_libraries(dvren_registries PUBLIC dvren::proto dvren::engine dvren::io dvren_durable_files PRIVATE OpenSSL::Crypto "${ISAL_LIBRARY}")
+target_include_directories(dvren_registries PUBLIC "${CMAKE_CURRENT_SOURCE_DIR}/..")
+target_link_libraries(dvren_registries PUBLIC dvren::proto dvren::engine dvren::io dvren_durable_files dvren_job_store)
 
 set(DVREN_SERVICE_SOURCES
-  services/admin_service.cpp services/allowed_path.cpp services/backward_stream.cpp services/dataset_loading.cpp
+  services/admin_service.cpp services/allowed_path.cpp services/artifact_download.cpp services/bench_job.cpp
+  services/job_kinds.cpp services/job_render.cpp services/job_run.cpp services/job_runner.cpp services/job_service.cpp services/job_watch.cpp
+  services/render_sequence_job.cpp services/train_job.cpp services/backward_stream.cpp services/dataset_loading.cpp
   services/camera_listing.cpp services/checkpoint_calls.cpp services/gradient_streams.cpp services/parameter_streams.cpp services/session_task.cpp
   services/download_stream.cpp services/evaluate_stream.cpp services/field_import.cpp services/field_listing.cpp
   services/field_publishing.cpp services/field_service.cpp services/field_update.cpp

@@ -107,6 +107,7 @@ std::unique_ptr<CLI::App> MakeApp(Session& session) {
   AddFieldCommands(*app, session);
   AddRenderCommand(*app, session);
   AddTrainCommand(*app, session);
+  AddJobCommands(*app, session);
   AddCheckpointCommands(*app, session);
   AddCompletionCommand(*app, session);
   return app;

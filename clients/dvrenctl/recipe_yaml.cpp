@@ -22,34 +22,9 @@ namespace fs = std::filesystem;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-constexpr std::size_t kMaxFileBytes = std::size_t{256} << 10;
 constexpr std::size_t kMaxExtended = 16;
 constexpr char kExtends[] = "extends";
 constexpr char kDataVariable[] = "${DVREN_DATA}";
-
-absl::StatusOr<std::string> ReadText(const std::string& path) {
-  std::error_code error;
-  if (fs::is_directory(path, error)) return InvalidField("recipe", Printable(path), "is a folder; name a .yaml file");
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return absl::NotFoundError(absl::StrCat("recipe = ", Printable(path), ": no such file, or not readable"));
-  std::string text(kMaxFileBytes + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  if (text.size() > kMaxFileBytes) {
-    return InvalidField("recipe", Printable(path),
-                        absl::StrCat("has more than ", kMaxFileBytes, " bytes; is it a recipe?"));
-  }
-  return text;
-}
-
-absl::StatusOr<YAML::Node> ParseYaml(const std::string& text, const std::string& source) {
-  try {
-    return YAML::Load(text);
-  } catch (const YAML::Exception& error) {
-    const std::string line = error.mark.line >= 0 ? absl::StrCat(":", error.mark.line + 1) : "";
-    return absl::InvalidArgumentError(absl::StrCat(source, line, ": is no YAML: ", Printable(error.msg)));
-  }
-}
 
 // A top-level key belongs to the file's own message or to its Recipe.
 struct TopLevel {
@@ -80,7 +55,7 @@ absl::Status MergeFile(const std::string& path, std::vector<std::string>& chain,
     return InvalidField(kExtends, Printable(absl::StrJoin(chain, " -> ")), "goes round in a circle; remove one");
   }
   if (chain.size() > kMaxExtended) return InvalidField(kExtends, Printable(path), "is one of too many in a row");
-  DVREN_ASSIGN_OR_RETURN(const std::string text, ReadText(path));
+  DVREN_ASSIGN_OR_RETURN(const std::string text, ReadYamlText("recipe", path));
   const YamlPlace place{Printable(path), true, "", -1};
   DVREN_ASSIGN_OR_RETURN(const YAML::Node root, ParseYaml(text, place.source));
   if (root.IsNull()) return absl::OkStatus();

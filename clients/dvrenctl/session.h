@@ -37,6 +37,7 @@ void AddCheckpointCommands(CLI::App& app, Session& session);
 void AddFieldCommands(CLI::App& app, Session& session);
 void AddRenderCommand(CLI::App& app, Session& session);
 void AddTrainCommand(CLI::App& app, Session& session);
+void AddJobCommands(CLI::App& app, Session& session);
 void AddCompletionCommand(CLI::App& app, Session& session);
 
 }  // namespace dvren::ctl

@@ -7,7 +7,10 @@
 
 #include <array>
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <set>
+#include <system_error>
 
 #include "nearest.h"
 #include "output.h"
@@ -21,6 +24,7 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
 constexpr std::size_t kMaxShown = 80;
+constexpr std::size_t kMaxFileBytes = std::size_t{256} << 10;
 constexpr int kMaxDepth = 8;  // of keys, and of what extends what
 
 std::string Shown(const YAML::Node& node) {
@@ -223,6 +227,31 @@ absl::Status SetYaml(const YAML::Node& value, const YamlPlace& place, const Fiel
       return absl::OkStatus();
     default:
       return absl::InternalError(absl::StrCat(place.path, ": no YAML for fields of this kind"));
+  }
+}
+
+absl::StatusOr<std::string> ReadYamlText(const std::string& what, const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error))
+    return InvalidField(what, Printable(path), "is a folder; name a .yaml file");
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return absl::NotFoundError(absl::StrCat(what, " = ", Printable(path), ": no such file, or not readable"));
+  std::string text(kMaxFileBytes + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.size() > kMaxFileBytes) {
+    return InvalidField(what, Printable(path),
+                        absl::StrCat("has more than ", kMaxFileBytes, " bytes; is it a ", what, "?"));
+  }
+  return text;
+}
+
+absl::StatusOr<YAML::Node> ParseYaml(const std::string& text, const std::string& source) {
+  try {
+    return YAML::Load(text);
+  } catch (const YAML::Exception& error) {
+    const std::string line = error.mark.line >= 0 ? absl::StrCat(":", error.mark.line + 1) : "";
+    return absl::InvalidArgumentError(absl::StrCat(source, line, ": is no YAML: ", Printable(error.msg)));
   }
 }
 

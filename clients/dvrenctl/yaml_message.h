@@ -39,4 +39,9 @@ struct YamlPlace {
                                       const std::vector<std::string>& known);
 [[nodiscard]] std::vector<std::string> KeysOf(const google::protobuf::Descriptor* type);
 
+// The text of a file of at most 256 KiB; `what` it is, for messages: "recipe".
+[[nodiscard]] absl::StatusOr<std::string> ReadYamlText(const std::string& what, const std::string& path);
+// INVALID_ARGUMENT `source:line: is no YAML: reason`.
+[[nodiscard]] absl::StatusOr<YAML::Node> ParseYaml(const std::string& text, const std::string& source);
+
 }  // namespace dvren::ctl

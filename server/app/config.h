@@ -43,6 +43,15 @@ struct TrainingConfig {
   friend bool operator==(const TrainingConfig&, const TrainingConfig&) = default;
 };
 
+// Durable jobs.
+struct JobsConfig {
+  int max_running = 4;          // jobs that this daemon runs at once, in turns on its devices
+  int max_unfinished = 10'000;  // of one tenant, queued, paused and running; more are refused
+  int lease_s = 30;             // a daemon that has not been heard of for so long has lost its jobs
+  int retention_days = 30;      // then finished jobs are forgotten, and their files
+  friend bool operator==(const JobsConfig&, const JobsConfig&) = default;
+};
+
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarn, kError };
 
 struct LogConfig {
@@ -94,6 +103,7 @@ struct Config {
   LimitsConfig limits;
   TapesConfig tapes;
   TrainingConfig training;
+  JobsConfig jobs;
   LogConfig log;
   int drain_grace_s = 30;  // how long admitted work may go on after SIGTERM
   bool reflection = true;

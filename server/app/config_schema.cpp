@@ -101,6 +101,12 @@ void DescribeConfig(Config& config, ConfigVisitor& v) {
     v.Bytes("max_tenant_bytes", &config.training.max_tenant_bytes, 1, kPiB);
     v.Int("session_idle_s", &config.training.session_idle_s, 1, 7 * 86400);
   });
+  v.Section("jobs", [&] {
+    v.Int("max_running", &config.jobs.max_running, 1, 1000);
+    v.Int("max_unfinished", &config.jobs.max_unfinished, 1, 100'000'000);
+    v.Int("lease_s", &config.jobs.lease_s, 1, 86400);
+    v.Int("retention_days", &config.jobs.retention_days, 1, 36500);
+  });
   v.Section("log", [&] {
     v.Level("level", &config.log.level);
     v.Text("file", &config.log.file, CheckAny);

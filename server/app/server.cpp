@@ -29,11 +29,16 @@
 #include "server/app/service_context.h"
 #include "server/app/shutdown_signals.h"
 #include "server/app/tls_credentials.h"
+#include "server/jobs/job_store.h"
+#include "server/jobs/object_store.h"
 #include "server/jobs/scheduler.h"
+#include "server/jobs/sqlite_job_backend.h"
 #include "server/metrics/metrics.h"
 #include "server/metrics/metrics_endpoint.h"
 #include "server/middleware/tenant_resolver.h"
 #include "server/registries/checkpoint_store.h"
+#include "server/registries/digest.h"
+#include "server/registries/durable_file.h"
 #include "server/registries/field_registry.h"
 #include "server/registries/gradient_registry.h"
 #include "server/registries/session_registry.h"
@@ -41,6 +46,8 @@
 #include "server/registries/upload_store.h"
 #include "server/services/admin_service.h"
 #include "server/services/field_service.h"
+#include "server/services/job_runner.h"
+#include "server/services/job_service.h"
 #include "server/services/render_service.h"
 #include "server/services/training_service.h"
 
@@ -99,6 +106,29 @@ std::unordered_map<std::string, double> WeightsOf(const std::vector<TenantShare>
   return weights;
 }
 
+TenantWeight WeightBy(const std::vector<TenantShare>& tenants) {
+  return [weights = WeightsOf(tenants)](const std::string& tenant) {
+    const auto it = weights.find(tenant);
+    return it == weights.end() ? 1.0 : it->second;
+  };
+}
+
+std::int64_t NowMs() {
+  return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+// The daemon's name in the job store, the same at each start.
+absl::StatusOr<std::string> DaemonId(const std::string& folder) {
+  constexpr std::size_t kMaxBytes = 64;
+  const std::string path = folder + "/daemon";
+  absl::StatusOr<std::string> id = ReadSmallFile(path, kMaxBytes);
+  if (!absl::IsNotFound(id.status())) return id;
+  id = RandomId();
+  DVREN_RETURN_IF_ERROR(WriteFileDurably(path, *id, nullptr));
+  DVREN_RETURN_IF_ERROR(SyncDirectory(folder, nullptr));
+  return id;
+}
+
 }  // namespace
 
 // Members in the order in which they are made; destroyed in reverse.
@@ -106,6 +136,7 @@ struct Server::Impl {
   Impl(Config c, Logger& l) : config(std::move(c)), logger(l), tenants(config.auth) {}
 
   absl::Status OpenStores();
+  absl::Status OpenJobs();
   absl::Status OpenMetrics(bool optional);
   absl::Status Listen();
   void SetServing(bool serving);
@@ -123,11 +154,16 @@ struct Server::Impl {
   std::unique_ptr<SessionRegistry> sessions;
   std::unique_ptr<UploadStore> uploads;
   std::optional<CheckpointStore> checkpoints;
+  std::unique_ptr<JobStore> jobs;
+  std::optional<ObjectStore> objects;
+  std::string daemon_id;
   std::unique_ptr<Scheduler> scheduler;
   std::unique_ptr<ServiceContext> context;
   std::unique_ptr<FieldService> field_service;
   std::unique_ptr<RenderService> render_service;
   std::unique_ptr<TrainingService> training_service;
+  std::unique_ptr<JobRunner> job_runner;
+  std::unique_ptr<JobService> job_service;
   std::unique_ptr<AdminService> admin_service;
   std::unique_ptr<MetricsEndpoint> endpoint;
   std::unique_ptr<grpc::Server> grpc_server;
@@ -168,14 +204,26 @@ absl::Status Server::Impl::OpenStores() {
   upload_options.max_upload_bytes = config.limits.max_upload_bytes;
   DVREN_ASSIGN_OR_RETURN(uploads, UploadStore::Open(upload_options));
   DVREN_ASSIGN_OR_RETURN(checkpoints, CheckpointStore::Open(config.data_dir));
+  DVREN_RETURN_IF_ERROR(OpenJobs());
   Scheduler::Options scheduler_options;
   scheduler_options.max_queued = config.limits.max_queued;
-  scheduler_options.tenant_weight = [weights = WeightsOf(config.tenants)](const std::string& tenant) {
-    const auto it = weights.find(tenant);
-    return it == weights.end() ? 1.0 : it->second;
-  };
+  scheduler_options.tenant_weight = WeightBy(config.tenants);
   scheduler_options.observer = ObserveInto(metrics);
   scheduler = std::make_unique<Scheduler>(devices, std::move(scheduler_options));
+  return absl::OkStatus();
+}
+
+absl::Status Server::Impl::OpenJobs() {
+  const std::string folder = config.data_dir + "/jobs";
+  DVREN_ASSIGN_OR_RETURN(std::unique_ptr<JobBackend> backend, OpenSqliteJobBackend(folder));
+  DVREN_ASSIGN_OR_RETURN(objects, ObjectStore::Open(folder + "/objects"));
+  DVREN_ASSIGN_OR_RETURN(daemon_id, DaemonId(folder));
+  jobs = std::make_unique<JobStore>(std::move(backend), NowMs);
+  DVREN_ASSIGN_OR_RETURN(const std::vector<Job> recovered, jobs->RecoverOwn(daemon_id));
+  for (const Job& job : recovered) {
+    logger.Warn("job was running when the daemon died",
+                {{"job", absl::StrCat("jobs/", job.id)}, {"state", JobStateName(job.state)}});
+  }
   return absl::OkStatus();
 }
 
@@ -217,6 +265,14 @@ absl::Status Server::Impl::Listen() {
   field_service = std::make_unique<FieldService>(*context, *uploads);
   render_service = std::make_unique<RenderService>(*context);
   training_service = std::make_unique<TrainingService>(*context, *checkpoints);
+  const JobEnvironment environment{*context, *checkpoints, *jobs, *objects};
+  job_service = std::make_unique<JobService>(environment);
+  JobRunnerOptions runner_options;
+  runner_options.daemon = daemon_id;
+  runner_options.max_running = config.jobs.max_running;
+  runner_options.lease = std::chrono::seconds(config.jobs.lease_s);
+  runner_options.retention = std::chrono::hours(24) * config.jobs.retention_days;
+  runner_options.tenant_weight = WeightBy(config.tenants);
   admin_service = std::make_unique<AdminService>(*context);
 
   std::shared_ptr<grpc::ServerCredentials> tcp_credentials = grpc::InsecureServerCredentials();
@@ -237,6 +293,7 @@ absl::Status Server::Impl::Listen() {
   builder.RegisterService(field_service.get());
   builder.RegisterService(render_service.get());
   builder.RegisterService(training_service.get());
+  builder.RegisterService(job_service.get());
   builder.RegisterService(admin_service.get());
 
   std::vector<ListenAddress> wanted;
@@ -265,6 +322,7 @@ absl::Status Server::Impl::Listen() {
     addresses.push_back(wanted[i].ToString());
   }
   if (grpc_server == nullptr) return absl::InternalError("gRPC did not start; its reason is in the log");
+  job_runner = std::make_unique<JobRunner>(environment, std::move(runner_options));
   return absl::OkStatus();
 }
 
@@ -273,8 +331,8 @@ void Server::Impl::SetServing(bool serving) {
   grpc::HealthCheckServiceInterface* const health = grpc_server->GetHealthCheckService();
   if (health == nullptr) return;
   health->SetServingStatus(serving);  // "" and all that are known by now
-  for (const char* name :
-       {"dvren.v1.FieldService", "dvren.v1.RenderService", "dvren.v1.TrainingService", "dvren.v1.AdminService"}) {
+  for (const char* name : {"dvren.v1.FieldService", "dvren.v1.RenderService", "dvren.v1.TrainingService",
+                           "dvren.v1.JobService", "dvren.v1.AdminService"}) {
     health->SetServingStatus(name, serving);
   }
 }
@@ -294,6 +352,7 @@ Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Server::~Server() {
   // Work first: a call that waits for its work would hold the listener's shutdown.
+  impl_->job_runner.reset();
   if (impl_->scheduler != nullptr) impl_->scheduler->Drain(milliseconds(0));
   impl_->StopListening();
   impl_->metrics.SetSnapshotSource(nullptr);
@@ -319,6 +378,7 @@ void Server::Drain() {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(impl_->config.drain_grace_s);
   impl_->SetServing(false);
   impl_->training_service->BeginDrain();
+  impl_->job_runner->Drain();
   impl_->scheduler->Drain(std::chrono::seconds(impl_->config.drain_grace_s));
   // Uploads, downloads and answers on their way do not pass the scheduler.
   while (impl_->metrics.inflight_requests() > 0 && std::chrono::steady_clock::now() < end) {

@@ -88,6 +88,10 @@ Metrics::Impl::Impl()
                          .Name("dvrend_device_seconds_total")
                          .Help("Seconds of a device that a tenant's work took.")
                          .Register(*registry)),
+      jobs(BuildCounter()
+               .Name("dvrend_jobs_total")
+               .Help("Attempts of jobs that ended, by the state the job is in then.")
+               .Register(*registry)),
       request_seconds(BuildHistogram()
                           .Name("dvrend_request_duration_seconds")
                           .Help("Time from a request's arrival to its status.")
@@ -172,6 +176,10 @@ void Metrics::DeviceSeconds(const std::string& tenant, const std::string& device
     }
   }
   impl_->device_seconds.Add({{"tenant", label}, {"device", device}}).Increment(seconds);
+}
+
+void Metrics::JobEnded(const std::string& kind, const std::string& outcome) {
+  impl_->jobs.Add({{"kind", kind}, {"outcome", outcome}}).Increment();
 }
 
 void Metrics::SetReady(bool ready) {

@@ -51,6 +51,8 @@ class Metrics {
   void QueueWait(const std::string& work_class, double seconds);
   // dvrend_device_seconds_total{tenant,device}: slices of work. The first 100 tenants by name, all later ones "other".
   void DeviceSeconds(const std::string& tenant, const std::string& device, double seconds);
+  // dvrend_jobs_total{kind,outcome}: attempts that ended, by the state the job is in then.
+  void JobEnded(const std::string& kind, const std::string& outcome);
   // dvrend_ready: 1 between start and drain.
   void SetReady(bool ready);
 

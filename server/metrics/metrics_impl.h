@@ -39,7 +39,7 @@ struct Metrics::Impl {
   std::shared_ptr<prometheus::Registry> registry;
   std::shared_ptr<SnapshotCollectable> snapshot;
   prometheus::Family<prometheus::Counter>&requests, &rejected, &cancelled, &rays, &samples, &transferred,
-      &device_seconds;
+      &device_seconds, &jobs;
   prometheus::Family<prometheus::Histogram>&request_seconds, &queue_wait_seconds, &kernel_seconds;
   prometheus::Gauge &inflight, &ready;
 

@@ -83,6 +83,7 @@ Connection::Connection(std::shared_ptr<grpc::Channel> channel, std::string endpo
       fields(v1::FieldService::NewStub(channel)),
       renders(v1::RenderService::NewStub(channel)),
       training(v1::TrainingService::NewStub(channel)),
+      jobs(v1::JobService::NewStub(channel)),
       channel_(std::move(channel)),
       endpoint_(std::move(endpoint)),
       options_(std::move(options)) {}

@@ -12,6 +12,7 @@
 #include "dvren/client/status.h"
 #include "dvren/v1/admin_service.grpc.pb.h"
 #include "dvren/v1/field_service.grpc.pb.h"
+#include "dvren/v1/job_service.grpc.pb.h"
 #include "dvren/v1/render_service.grpc.pb.h"
 #include "dvren/v1/training_service.grpc.pb.h"
 
@@ -37,6 +38,7 @@ class Connection {
   std::unique_ptr<v1::FieldService::Stub> fields;
   std::unique_ptr<v1::RenderService::Stub> renders;
   std::unique_ptr<v1::TrainingService::Stub> training;
+  std::unique_ptr<v1::JobService::Stub> jobs;
 
  private:
   Connection(std::shared_ptr<grpc::Channel> channel, std::string endpoint, ConnectOptions options);

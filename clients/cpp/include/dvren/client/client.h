@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "dvren/client/gradients.h"
+#include "dvren/client/jobs.h"
 #include "dvren/client/options.h"
 #include "dvren/client/render.h"
 #include "dvren/client/status.h"
@@ -27,6 +28,7 @@
 #include "dvren/client/transfer.h"
 #include "dvren/v1/admin_service.pb.h"
 #include "dvren/v1/field_service.pb.h"
+#include "dvren/v1/job_service.pb.h"
 #include "dvren/v1/render_service.pb.h"
 #include "dvren/v1/training_service.pb.h"
 
@@ -137,6 +139,28 @@ class Client {
   [[nodiscard]] absl::StatusOr<v1::GetCamerasResponse> GetCameras(const std::string& session) const;
   // The values as they are as a field, or as a new version of the one that is there.
   [[nodiscard]] absl::StatusOr<v1::Field> PublishField(const std::string& session) const;
+
+  // Durable when it returns; tried again after a lost connection, and then still one job. RESOURCE_EXHAUSTED for too
+  // many unfinished ones.
+  [[nodiscard]] absl::StatusOr<v1::Job> SubmitJob(v1::SubmitJobRequest request) const;
+  // `name`: "jobs/17" or "17".
+  [[nodiscard]] absl::StatusOr<v1::Job> GetJob(const std::string& name) const;
+  // Newest first, at most `limit`.
+  [[nodiscard]] absl::StatusOr<std::vector<v1::Job>> ListJobs(v1::ListJobsRequest request, std::size_t limit) const;
+  // Events from number `from_event` (0: the first) on until the job is finished; gives the job as it then is. Goes on
+  // after a daemon that comes back.
+  [[nodiscard]] absl::StatusOr<v1::Job> WatchJob(const std::string& name, std::int64_t from_event,
+                                                 const OnJobEvent& on_event) const;
+  [[nodiscard]] absl::StatusOr<v1::Job> CancelJob(const std::string& name) const;
+  [[nodiscard]] absl::StatusOr<v1::Job> RetryJob(const std::string& name) const;
+  [[nodiscard]] absl::StatusOr<v1::Job> PauseJob(const std::string& name) const;
+  [[nodiscard]] absl::StatusOr<v1::Job> ResumeJob(const std::string& name) const;
+  [[nodiscard]] absl::StatusOr<v1::Job> UpdateJobPriority(const std::string& name, int priority) const;
+  // Its lines and states, oldest first.
+  [[nodiscard]] absl::StatusOr<std::vector<v1::JobEvent>> GetJobLogs(const std::string& name) const;
+  // Writes a file that the job has made to `path`, whole or not at all; resumes after a lost connection.
+  [[nodiscard]] absl::StatusOr<v1::Artifact> DownloadArtifact(const std::string& job, const std::string& artifact,
+                                                              const std::string& path) const;
 
  private:
   explicit Client(std::shared_ptr<Connection> connection) : connection_(std::move(connection)) {}
