@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "server/jobs/failpoint.h"
 #include "server/jobs/mutex.h"
 #include "server/jobs/sqlite_connection.h"
@@ -102,6 +103,9 @@ class SqliteTransaction final : public JobTransaction {
  public:
   explicit SqliteTransaction(SqliteConnection& connection) : connection_(connection) {}
 
+  // Whether there is anything to commit.
+  [[nodiscard]] bool wrote() const { return wrote_; }
+
   absl::StatusOr<Job> Load(JobId id) override {
     DVREN_ASSIGN_OR_RETURN(const auto statement, connection_.Prepare(Sql().select + "WHERE id = ?"));
     DVREN_ASSIGN_OR_RETURN(const bool row, statement->Bind(id).Step());
@@ -109,12 +113,14 @@ class SqliteTransaction final : public JobTransaction {
     return ReadJob(*statement);
   }
   absl::Status Save(const Job& job) override {
+    wrote_ = true;
     DVREN_ASSIGN_OR_RETURN(const auto statement, connection_.Prepare(Sql().update));
     JobBinder binder{*statement};
     VisitJobColumns(job, binder);
     return statement->Bind(job.id).Run();
   }
   absl::StatusOr<JobId> Insert(const Job& job) override {
+    wrote_ = true;
     DVREN_ASSIGN_OR_RETURN(const auto statement, connection_.Prepare(Sql().insert));
     JobBinder binder{*statement};
     VisitJobColumns(job, binder);
@@ -122,6 +128,7 @@ class SqliteTransaction final : public JobTransaction {
     return connection_.last_insert_id();
   }
   absl::Status Append(JobId id, const std::vector<JobEvent>& events) override {
+    wrote_ = true;
     for (const JobEvent& event : events) {
       DVREN_ASSIGN_OR_RETURN(const auto statement, connection_.Prepare("INSERT INTO events VALUES (?, ?, ?, ?, ?)"));
       statement->Bind(id).Bind(event.number).Bind(event.time_ms).Bind(static_cast<std::int64_t>(event.kind));
@@ -130,6 +137,7 @@ class SqliteTransaction final : public JobTransaction {
     return absl::OkStatus();
   }
   absl::Status PutArtifact(JobId id, const JobArtifact& artifact) override {
+    wrote_ = true;
     DVREN_ASSIGN_OR_RETURN(const auto statement,
                            connection_.Prepare("INSERT OR REPLACE INTO artifacts VALUES (?, ?, ?, ?, ?)"));
     statement->Bind(id).Bind(std::string_view(artifact.name)).Bind(std::string_view(artifact.sha256));
@@ -165,6 +173,7 @@ class SqliteTransaction final : public JobTransaction {
     return ReadIds(*statement);
   }
   absl::Status Delete(JobId id) override {
+    wrote_ = true;
     for (const char* sql : {"DELETE FROM events WHERE job_id = ?", "DELETE FROM artifacts WHERE job_id = ?",
                             "DELETE FROM jobs WHERE id = ?"}) {
       DVREN_ASSIGN_OR_RETURN(const auto statement, connection_.Prepare(sql));
@@ -175,6 +184,7 @@ class SqliteTransaction final : public JobTransaction {
 
  private:
   SqliteConnection& connection_;
+  bool wrote_ = false;
 };
 
 class SqliteJobBackend final : public JobBackend {
@@ -365,7 +375,6 @@ class SqliteJobBackend final : public JobBackend {
   absl::Status Commit(const std::vector<Request*>& group) {
     DVREN_RETURN_IF_ERROR(connection_->Run("BEGIN IMMEDIATE"));
     SqliteTransaction transaction(*connection_);
-    bool any = false;
     absl::Status status;
     for (Request* request : group) {
       if (status = connection_->Run("SAVEPOINT one"); !status.ok()) break;
@@ -375,12 +384,11 @@ class SqliteJobBackend final : public JobBackend {
                                        : request->outcome;
         break;
       }
-      any = any || request->outcome.ok();
       if (!request->outcome.ok()) status = connection_->Run("ROLLBACK TO one");
       if (status.ok()) status = connection_->Run("RELEASE one");
       if (!status.ok()) break;
     }
-    if (status.ok() && any) {
+    if (status.ok() && transaction.wrote()) {
       Failpoint("before_commit");
       status = connection_->Run("COMMIT");
       if (status.ok()) Failpoint("after_commit");
@@ -465,9 +473,9 @@ absl::StatusOr<std::unique_ptr<JobBackend>> OpenSqliteJobBackend(const std::stri
   if (is_there) {
     DVREN_ASSIGN_OR_RETURN(const std::string check, connection->ReadText("PRAGMA quick_check(1)"));
     if (check != "ok") {
-      return absl::DataLossError(absl::StrCat("jobs.store = ", path, ": is damaged (", check,
-                                              "); restore it, with the files named like it, from a backup, or remove ",
-                                              folder, " to begin without jobs"));
+      return absl::DataLossError(absl::StrCat(
+          "jobs.store = ", path, ": is damaged (", absl::StrReplaceAll(check, {{"\n", " "}}),
+          "); restore it, with the files named like it, from a backup, or remove ", folder, " to begin without jobs"));
     }
   }
   DVREN_RETURN_IF_ERROR(UpdateSqliteJobSchema(*connection, path));
