@@ -239,9 +239,12 @@ absl::Status Trainer::State::AddBatch(Stream& stream, std::int64_t parts, double
 absl::Status Trainer::State::Update(Stream& stream, StepReport& report) {
   const auto optimizer_start = Clock::now();
   const int channels = field()->info().channels;
-  if (spec.regularisers.tv_density > 0 || spec.regularisers.tv_color > 0) {
-    std::vector<double> weights(static_cast<std::size_t>(channels), spec.regularisers.tv_color);
-    weights.back() = spec.regularisers.tv_density;
+  const RegulariserSpec& regularisers = spec.regularisers;
+  const bool smooth = regularisers.tv_density > 0 || regularisers.tv_color > 0;
+  if (smooth && step % regularisers.tv_every_steps == 0) {
+    const double times = regularisers.tv_every_steps;
+    std::vector<double> weights(static_cast<std::size_t>(channels), times * regularisers.tv_color);
+    weights.back() = times * regularisers.tv_density;
     DVREN_RETURN_IF_ERROR(writer->Smooth(stream, *gradient, weights));
   }
   const double factor = schedule->Factor(step, spec.steps);

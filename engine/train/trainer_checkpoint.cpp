@@ -48,6 +48,7 @@ void VisitSpec(Spec& s, Visit& visit) {
   visit("optimizer.kind", o.kind);
   visit("optimizer.density_rate", o.density_rate);
   visit("optimizer.color_rate", o.color_rate);
+  visit("optimizer.harmonics_rate", o.harmonics_rate);
   visit("optimizer.beta1", o.beta1);
   visit("optimizer.beta2", o.beta2);
   visit("optimizer.epsilon", o.epsilon);
@@ -67,6 +68,7 @@ void VisitSpec(Spec& s, Visit& visit) {
   visit("loss.delta", s.loss.delta);
   visit("regularisers.tv_density", s.regularisers.tv_density);
   visit("regularisers.tv_color", s.regularisers.tv_color);
+  visit("regularisers.tv_every_steps", s.regularisers.tv_every_steps);
   visit("regularisers.sparsity", s.regularisers.sparsity);
   visit("rays.background", s.rays.background);
   visit("rays.foreground_fraction", s.rays.foreground_fraction);

@@ -109,6 +109,7 @@ absl::Status CheckStages(const TrainingSpec& spec) {
 absl::Status CheckOptimizer(const OptimizerSpec& optimizer) {
   DVREN_RETURN_IF_ERROR(CheckPositive("optimizer.density_rate", optimizer.density_rate));
   DVREN_RETURN_IF_ERROR(CheckPositive("optimizer.color_rate", optimizer.color_rate));
+  DVREN_RETURN_IF_ERROR(CheckNotNegative("optimizer.harmonics_rate", optimizer.harmonics_rate));
   DVREN_RETURN_IF_ERROR(CheckBelowOne("optimizer.beta1", optimizer.beta1));
   DVREN_RETURN_IF_ERROR(CheckBelowOne("optimizer.beta2", optimizer.beta2));
   DVREN_RETURN_IF_ERROR(CheckPositive("optimizer.epsilon", optimizer.epsilon));
@@ -141,6 +142,7 @@ absl::Status CheckLoss(const LossSpec& loss) {
 absl::Status CheckRegularisers(const RegulariserSpec& regularisers) {
   DVREN_RETURN_IF_ERROR(CheckNotNegative("regularisers.tv_density", regularisers.tv_density));
   DVREN_RETURN_IF_ERROR(CheckNotNegative("regularisers.tv_color", regularisers.tv_color));
+  DVREN_RETURN_IF_ERROR(CheckInteger("regularisers.tv_every_steps", regularisers.tv_every_steps, 1, 1000));
   return CheckNotNegative("regularisers.sparsity", regularisers.sparsity);
 }
 

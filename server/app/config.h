@@ -64,6 +64,13 @@ struct AuthToken {
   friend bool operator==(const AuthToken&, const AuthToken&) = default;
 };
 
+// What a tenant may have of what all share.
+struct TenantShare {
+  std::string tenant;
+  int weight = 1;  // of device-seconds within a class of work: twice the weight gets twice the seconds
+  friend bool operator==(const TenantShare&, const TenantShare&) = default;
+};
+
 struct AuthConfig {
   std::vector<AuthToken> tokens;  // none: everybody is the tenant "default"
   friend bool operator==(const AuthConfig&, const AuthConfig&) = default;
@@ -93,6 +100,7 @@ struct Config {
   TlsConfig tls;
   bool insecure = false;  // allow TCP beyond loopback without TLS
   AuthConfig auth;
+  std::vector<TenantShare> tenants;  // others have a weight of 1
   ParseLimitsConfig parse;
   friend bool operator==(const Config&, const Config&) = default;
 };

@@ -122,6 +122,12 @@ void DescribeConfig(Config& config, ConfigVisitor& v) {
           v.RequiredText("sha256", &tokens[i].sha256, CheckSha256);
         });
   });
+  v.SectionList(
+      "tenants", config.tenants.size(), [&](std::size_t n) { config.tenants.resize(n); },
+      [&](std::size_t i) {
+        v.RequiredText("tenant", &config.tenants[i].tenant, CheckTenant);
+        v.Int("weight", &config.tenants[i].weight, 1, 1000);
+      });
   v.Section("parse", [&] {
     v.Text("worker", &config.parse.worker, CheckAny);
     v.Bytes("memory_bytes", &config.parse.memory_bytes, 0, kPiB);
@@ -157,6 +163,12 @@ absl::Status CheckTogether(const Config& config) {
     const std::string path = absl::StrCat("auth.tokens[", i, "]");
     if (!hashes.insert(token.sha256).second) {
       return Wrong(path + ".sha256", token.sha256.substr(0, 8) + "…", "given twice; one token belongs to one tenant");
+    }
+  }
+  std::set<std::string> tenants;
+  for (std::size_t i = 0; i < config.tenants.size(); ++i) {
+    if (!tenants.insert(config.tenants[i].tenant).second) {
+      return Wrong(absl::StrCat("tenants[", i, "].tenant"), config.tenants[i].tenant, "given twice; one entry each");
     }
   }
   for (const std::string& text : config.listen) {

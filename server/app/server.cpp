@@ -15,6 +15,7 @@
 #include <cstring>
 #include <optional>
 #include <thread>
+#include <unordered_map>
 
 #include "dvren/core/status.h"
 #include "server/app/build_info.h"
@@ -82,11 +83,20 @@ SchedulerObserver ObserveInto(Metrics& metrics) {
   observer.on_start = [&metrics](const WorkOptions& work, double wait_seconds) {
     metrics.QueueWait(WorkClassName(work.work_class), wait_seconds);
   };
+  observer.on_slice = [&metrics](const WorkOptions& work, const std::string& device, double seconds) {
+    metrics.DeviceSeconds(work.tenant, device, seconds);
+  };
   observer.on_abort = [&metrics](const WorkOptions&, const absl::Status&, WorkStage stage, double) {
     metrics.Cancelled(WorkStageName(stage));
   };
   observer.on_reject = [&metrics](const WorkOptions&, const absl::Status& why) { metrics.Rejected(RejectReason(why)); };
   return observer;
+}
+
+std::unordered_map<std::string, double> WeightsOf(const std::vector<TenantShare>& tenants) {
+  std::unordered_map<std::string, double> weights;
+  for (const TenantShare& share : tenants) weights[share.tenant] = share.weight;
+  return weights;
 }
 
 }  // namespace
@@ -160,6 +170,10 @@ absl::Status Server::Impl::OpenStores() {
   DVREN_ASSIGN_OR_RETURN(checkpoints, CheckpointStore::Open(config.data_dir));
   Scheduler::Options scheduler_options;
   scheduler_options.max_queued = config.limits.max_queued;
+  scheduler_options.tenant_weight = [weights = WeightsOf(config.tenants)](const std::string& tenant) {
+    const auto it = weights.find(tenant);
+    return it == weights.end() ? 1.0 : it->second;
+  };
   scheduler_options.observer = ObserveInto(metrics);
   scheduler = std::make_unique<Scheduler>(devices, std::move(scheduler_options));
   return absl::OkStatus();

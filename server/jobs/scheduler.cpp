@@ -37,7 +37,7 @@ class Scheduler::Impl {
   Impl(std::vector<std::shared_ptr<Device>> devices, Options options) : options_(std::move(options)) {
     if (!options_.time) options_.time = std::make_shared<TimeSource>();
     for (std::shared_ptr<Device>& device : devices)
-      lanes_.push_back(std::make_unique<Lane>(std::move(device), options_.ageing));
+      lanes_.push_back(std::make_unique<Lane>(std::move(device), options_));
     for (std::unique_ptr<Lane>& lane : lanes_) threads_.emplace_back([this, &lane = *lane] { RunDevice(lane); });
     threads_.emplace_back([this] { RunTimer(); });
   }
@@ -64,7 +64,7 @@ class Scheduler::Impl {
         id = next_id_++;
         Lane& lane = *entry->lane;
         ++lane.admitted;
-        lane.queue.Push(id, entry->options.work_class, entry->submitted);
+        lane.queue.Push(id, entry->options.work_class, entry->options.tenant, entry->submitted);
         if (entry->options.deadline) {
           deadlines_.emplace(*entry->options.deadline, id);
           timer_.notify_one();
@@ -156,7 +156,8 @@ class Scheduler::Impl {
  private:
   // A device, its queue and what its worker is doing. All but `device` is guarded by mutex_.
   struct Lane {
-    Lane(std::shared_ptr<Device> d, std::chrono::milliseconds ageing) : device(std::move(d)), queue(ageing) {}
+    Lane(std::shared_ptr<Device> d, const Options& options)
+        : device(std::move(d)), queue(options.ageing, options.tenant_weight) {}
     const std::shared_ptr<Device> device;
     RunQueue queue;
     std::condition_variable runnable;
@@ -226,7 +227,7 @@ class Scheduler::Impl {
 
   void Queue(WorkId id, Entry& entry) DVREN_REQUIRES(mutex_) {
     entry.stage = WorkStage::kQueued;
-    entry.lane->queue.Push(id, entry.options.work_class, options_.time->Now());
+    entry.lane->queue.Push(id, entry.options.work_class, entry.options.tenant, options_.time->Now());
     entry.lane->runnable.notify_one();
   }
 
@@ -234,7 +235,8 @@ class Scheduler::Impl {
   std::unique_ptr<Entry> Extract(Entries::iterator it) DVREN_REQUIRES(mutex_) {
     std::unique_ptr<Entry> entry = std::move(it->second);
     Lane& lane = *entry->lane;
-    if (entry->stage == WorkStage::kQueued) lane.queue.Remove(it->first, entry->options.work_class);
+    if (entry->stage == WorkStage::kQueued)
+      lane.queue.Remove(it->first, entry->options.work_class, entry->options.tenant);
     if (entry->stage == WorkStage::kParked) --lane.parked;
     --lane.admitted;
     if (entry->options.deadline) deadlines_.erase({*entry->options.deadline, it->first});
@@ -325,6 +327,7 @@ class Scheduler::Impl {
       MutexLock lock(mutex_);
       lane.running = false;
       lane.busy_seconds += Seconds(end - begin);
+      lane.queue.Charge(entry.options.work_class, entry.options.tenant, Seconds(end - begin));
       if (!result.ok()) {
         entry.abort = result.status();
         entry.abort_since = end;

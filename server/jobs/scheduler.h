@@ -1,7 +1,7 @@
 // Scheduler: the one way to a device. Every RPC that computes submits a Work; one worker thread per device runs its
-// slices. Classes go first by priority, then first come first served, slice by slice, so that an interactive request
-// need not wait for a long one. `std::` synchronisation only (ThreadSanitizer runs on this library); knows nothing of
-// gRPC.
+// slices. Classes go first by priority; within a class, tenants share the device's seconds by weight (run_queue.h),
+// slice by slice, so that an interactive request need not wait for a long one. `std::` synchronisation only
+// (ThreadSanitizer runs on this library); knows nothing of gRPC.
 #pragma once
 
 #include <chrono>
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "dvren/core/stream.h"
+#include "server/jobs/run_queue.h"
 #include "server/jobs/time_source.h"
 #include "server/jobs/work_class.h"
 
@@ -76,6 +77,7 @@ class Scheduler {
     int max_queued = 256;  // admitted and not finished, over all devices
     // A class that has waited this long for its device gets one slice ahead of more urgent ones.
     std::chrono::milliseconds ageing{250};
+    TenantWeight tenant_weight;  // absent: all the same
     SchedulerObserver observer;
     std::shared_ptr<TimeSource> time;  // absent: the steady clock
   };

@@ -8,6 +8,8 @@
 namespace dvren::server {
 namespace {
 
+constexpr std::size_t kMaxTenantLabels = 100;  // more would be a series each for as long as the daemon lives
+
 using prometheus::BuildCounter;
 using prometheus::BuildGauge;
 using prometheus::BuildHistogram;
@@ -82,6 +84,10 @@ Metrics::Impl::Impl()
       samples(BuildCounter().Name("dvrend_samples_total").Help("Field samples taken.").Register(*registry)),
       transferred(
           BuildCounter().Name("dvrend_transfer_bytes_total").Help("Payload bytes in and out.").Register(*registry)),
+      device_seconds(BuildCounter()
+                         .Name("dvrend_device_seconds_total")
+                         .Help("Seconds of a device that a tenant's work took.")
+                         .Register(*registry)),
       request_seconds(BuildHistogram()
                           .Name("dvrend_request_duration_seconds")
                           .Help("Time from a request's arrival to its status.")
@@ -151,6 +157,21 @@ void Metrics::Transferred(const std::string& direction, double bytes) {
 
 void Metrics::QueueWait(const std::string& work_class, double seconds) {
   impl_->queue_wait_seconds.Add({{"class", work_class}}, kRequestSeconds).Observe(seconds);
+}
+
+void Metrics::DeviceSeconds(const std::string& tenant, const std::string& device, double seconds) {
+  std::string label = tenant;
+  {
+    const std::lock_guard<std::mutex> lock(impl_->mutex);
+    if (impl_->tenants.count(tenant) == 0) {
+      if (impl_->tenants.size() < kMaxTenantLabels) {
+        impl_->tenants.insert(tenant);
+      } else {
+        label = "other";
+      }
+    }
+  }
+  impl_->device_seconds.Add({{"tenant", label}, {"device", device}}).Increment(seconds);
 }
 
 void Metrics::SetReady(bool ready) {

@@ -49,6 +49,8 @@ class Metrics {
   void Transferred(const std::string& direction, double bytes);
   // dvrend_queue_wait_seconds{class}: "interactive", "normal", "batch".
   void QueueWait(const std::string& work_class, double seconds);
+  // dvrend_device_seconds_total{tenant,device}: slices of work. The first 100 tenants by name, all later ones "other".
+  void DeviceSeconds(const std::string& tenant, const std::string& device, double seconds);
   // dvrend_ready: 1 between start and drain.
   void SetReady(bool ready);
 

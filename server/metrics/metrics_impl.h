@@ -10,6 +10,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -36,9 +38,13 @@ struct Metrics::Impl {
   Impl();
   std::shared_ptr<prometheus::Registry> registry;
   std::shared_ptr<SnapshotCollectable> snapshot;
-  prometheus::Family<prometheus::Counter>&requests, &rejected, &cancelled, &rays, &samples, &transferred;
+  prometheus::Family<prometheus::Counter>&requests, &rejected, &cancelled, &rays, &samples, &transferred,
+      &device_seconds;
   prometheus::Family<prometheus::Histogram>&request_seconds, &queue_wait_seconds, &kernel_seconds;
   prometheus::Gauge &inflight, &ready;
+
+  std::mutex mutex;
+  std::set<std::string> tenants DVREN_GUARDED_BY(mutex);  // with a label of their own
 };
 
 }  // namespace dvren::server

@@ -10,9 +10,10 @@ namespace dvren {
 hp_update_desc Optimizer::At(std::int64_t step, double factor, int channels) const {
   hp_update_desc update = AtRate(step, 0);
   update.sparse = spec_.sparse ? 1 : 0;
-  for (int c = 0; c < channels; ++c) {
-    update.rates[c] = factor * (c + 1 == channels ? spec_.density_rate : spec_.color_rate);
-  }
+  const int harmonics = (channels - 1) / 3;  // of each colour; the first is the constant
+  const double above = spec_.harmonics_rate > 0 ? spec_.harmonics_rate : spec_.color_rate;
+  for (int c = 0; c + 1 < channels; ++c) update.rates[c] = factor * (c % harmonics == 0 ? spec_.color_rate : above);
+  update.rates[channels - 1] = factor * spec_.density_rate;
   return update;
 }
 

@@ -26,6 +26,7 @@ TEST_CASE("What is printed reads back to the same configuration") {
   config.reflection = false;
   config.insecure = true;
   config.auth.tokens = {{"a", std::string(64, 'a')}, {"b", std::string(64, 'b')}};
+  config.tenants = {{"a", 3}};
   for (const Config& original : {Config{}, config}) {
     const std::string yaml = ConfigToYaml(original);
     INFO(yaml);

@@ -59,6 +59,9 @@ auth:
   tokens:
     - tenant: alice
       sha256: 2bd806c97f0e00af1a1fc3328fa763a9269723c8db8fac4f93af71db186d6e90
+tenants:
+  - {tenant: alice, weight: 4}
+  - tenant: bob
 parse: {worker: /usr/libexec/parse, memory_bytes: 1GiB, seconds: 9}
 )");
   CHECK(config.listen == std::vector<std::string>{"127.0.0.1:5000", "[::1]:5000", "unix:/run/dvrend/socket"});
@@ -83,6 +86,7 @@ parse: {worker: /usr/libexec/parse, memory_bytes: 1GiB, seconds: 9}
   CHECK(config.insecure);
   REQUIRE(config.auth.tokens.size() == 1);
   CHECK(config.auth.tokens[0].tenant == "alice");
+  CHECK(config.tenants == std::vector<TenantShare>{{"alice", 4}, {"bob", 1}});
   CHECK(config.parse.worker == "/usr/libexec/parse");
   CHECK(config.parse.memory_bytes == 1ull << 30);
   CHECK(config.parse.seconds == 9);
@@ -121,6 +125,7 @@ TEST_CASE("A wrong type or range names line, key, value and remedy") {
   CHECK(
       ErrorOf("auth:\n  tokens:\n    - tenant: a\n").find("dvrend.yaml:3: auth.tokens[0].sha256 = nothing: must be") ==
       0);
+  CHECK(ErrorOf("tenants: [{tenant: a, weight: 0}]\n").find("tenants[0].weight = 0: must be") != std::string::npos);
   CHECK(ErrorOf("auth: {tokens: [a]}\n").find("auth.tokens[0] = a: must be a map") != std::string::npos);
 }
 
@@ -208,6 +213,10 @@ TEST_CASE("Keys that belong together are checked together") {
   config.auth.tokens = {{"a", std::string(64, '0')}, {"b", std::string(64, '0')}};
   CHECK(ErrorTogether(config).find("auth.tokens[1].sha256") == 0);
   config = {};
+  config.auth.tokens = {};
+  config.tenants = {{"a", 2}, {"b", 1}, {"a", 3}};
+  CHECK(ErrorTogether(config) == "tenants[2].tenant = a: given twice; one entry each");
+  config.tenants = {};
   config.auth.tokens = {{"a", ""}};
   CHECK_FALSE(ValidateConfig(config).ok());
 }

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "absl/strings/str_cat.h"
+
 #include "server/metrics/metrics_endpoint.h"
 
 namespace dvren::server {
@@ -38,9 +40,20 @@ TEST_CASE("Work is counted under its metric's name") {
   CHECK(Exposes(metrics, R"(dvrend_rejected_total{reason="queue_full"} 1)"));
   CHECK(Exposes(metrics, R"(dvrend_cancelled_total{stage="parked"} 1)"));
   CHECK(Exposes(metrics, R"(dvrend_transfer_bytes_total{direction="out"} 42)"));
+  metrics.DeviceSeconds("alice", "cpu", 1.5);
+  metrics.DeviceSeconds("alice", "cpu", 1);
+  CHECK(Exposes(metrics, R"(dvrend_device_seconds_total{device="cpu",tenant="alice"} 2.5)"));
   CHECK(Exposes(metrics, R"(dvrend_queue_wait_seconds_count{class="batch"} 1)"));
   CHECK(Exposes(metrics, "dvrend_ready 1"));
   CHECK(metrics.Expose().find("dvrend_build_info{") != std::string::npos);
+}
+
+TEST_CASE("The first hundred tenants have a label of their own, the others one together") {
+  Metrics metrics;
+  for (int i = 0; i < 103; ++i) metrics.DeviceSeconds(absl::StrCat("t", i), "cpu", 1);
+  CHECK(Exposes(metrics, R"(dvrend_device_seconds_total{device="cpu",tenant="t99"} 1)"));
+  CHECK_FALSE(Exposes(metrics, R"(tenant="t100")"));
+  CHECK(Exposes(metrics, R"(dvrend_device_seconds_total{device="cpu",tenant="other"} 3)"));
 }
 
 TEST_CASE("Gauges of the snapshot are read on each scrape and go with their source") {

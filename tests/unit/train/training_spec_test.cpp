@@ -53,6 +53,7 @@ TEST_CASE("Every number of a training spec has its range") {
       {"field.box.z", [](auto& s) -> double& { return s.field.box.max[2]; }, {0, -2, kNan, kInf}},
       {"optimizer.density_rate", [](auto& s) -> double& { return s.optimizer.density_rate; }, not_positive},
       {"optimizer.color_rate", [](auto& s) -> double& { return s.optimizer.color_rate; }, not_positive},
+      {"optimizer.harmonics_rate", [](auto& s) -> double& { return s.optimizer.harmonics_rate; }, negative},
       {"optimizer.beta1", [](auto& s) -> double& { return s.optimizer.beta1; }, not_below_one},
       {"optimizer.beta2", [](auto& s) -> double& { return s.optimizer.beta2; }, not_below_one},
       {"optimizer.epsilon", [](auto& s) -> double& { return s.optimizer.epsilon; }, not_positive},
@@ -106,6 +107,7 @@ TEST_CASE("Every count of a training spec has its range") {
       {"stages[0].resolution = 7: must be 8 to 1024", [](auto& s) { s.stages[0].resolution = 7; }},
       {"stages[0].resolution = 1025: must be 8 to 1024", [](auto& s) { s.stages[0].resolution = 1025; }},
       {"occupancy.seen_window = 0: must be 1 to 120", [](auto& s) { s.occupancy.seen_window = 0; }},
+      {"regularisers.tv_every_steps = 0: must be 1 to 1000", [](auto& s) { s.regularisers.tv_every_steps = 0; }},
       {"occupancy.seen_window = 121: must be 1 to 120", [](auto& s) { s.occupancy.seen_window = 121; }},
   };
   for (const Mutation& row : integers) {

@@ -34,6 +34,7 @@ struct StageSpec {
 struct OptimizerSpec {
   std::string kind = "adam";  // a registered optimizer
   double density_rate = 0.15, color_rate = 0.02;
+  double harmonics_rate = 0;  // of spherical harmonics above the constant; 0: color_rate
   double beta1 = 0.9, beta2 = 0.99, epsilon = 1e-15;
   double momentum = 0;    // sgd, rmsprop
   bool nesterov = false;  // sgd
@@ -67,7 +68,9 @@ struct LossSpec {
 
 struct RegulariserSpec {
   double tv_density = 0, tv_color = 0;  // total variation of values that rays touch
-  double sparsity = 0;                  // of the density along rays
+  // Total variation counts in every n-th step alone, n times as much: nearly the same, and its cost is divided by n.
+  int tv_every_steps = 1;
+  double sparsity = 0;  // of the density along rays
 };
 
 struct RaySpec {
