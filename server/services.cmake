@@ -9,12 +9,12 @@ find_library(ISAL_LIBRARY isal REQUIRED)
 add_library(dvren_registries STATIC
   codec/adjoint_codec.cpp codec/camera_codec.cpp codec/geometry_codec.cpp codec/gradient_codec.cpp codec/import_codec.cpp codec/sampling_codec.cpp codec/scene_codec.cpp
   codec/tensor_codec.cpp codec/training_codec.cpp codec/training_exchange_codec.cpp codec/volume_codec.cpp
-  registries/byte_budget.cpp registries/checkpoint_store.cpp registries/digest.cpp registries/display_name.cpp registries/durable_file.cpp registries/field_registry.cpp
+  registries/byte_budget.cpp registries/checkpoint_store.cpp registries/digest.cpp registries/display_name.cpp registries/field_registry.cpp
   registries/field_residency.cpp registries/field_store.cpp registries/gradient_registry.cpp registries/session_registry.cpp
   registries/tape_registry.cpp registries/training_session.cpp registries/upload_store.cpp)
 dvren_target(dvren_registries)
 target_include_directories(dvren_registries PUBLIC "${CMAKE_CURRENT_SOURCE_DIR}/.." PRIVATE "${ISAL_INCLUDE_DIR}")
-target_link_libraries(dvren_registries PUBLIC dvren::proto dvren::engine dvren::io PRIVATE OpenSSL::Crypto "${ISAL_LIBRARY}")
+target_link_libraries(dvren_registries PUBLIC dvren::proto dvren::engine dvren::io dvren_durable_files PRIVATE OpenSSL::Crypto "${ISAL_LIBRARY}")
 
 set(DVREN_SERVICE_SOURCES
   services/admin_service.cpp services/allowed_path.cpp services/backward_stream.cpp services/dataset_loading.cpp

@@ -13,13 +13,16 @@ namespace {
 #define DVREN_RECIPE_KEYS(X) X(steps) X(seed) X(step_voxels) X(early_stop) X(color_space)
 #define DVREN_FIELD_KEYS(X) X(sh_degree) X(activation) X(initial_density) X(initial_color)
 #define DVREN_STAGE_KEYS(X) X(from_step) X(resolution) X(rays) X(sh_degree)
-#define DVREN_OPTIMIZER_KEYS(X)                                                                             \
-  X(kind)                                                                                                   \
-  X(density_rate)                                                                                           \
-  X(color_rate)                                                                                             \
-  X(harmonics_rate)                                                                                         \
-  X(beta1) X(beta2) X(epsilon) X(momentum) X(nesterov) X(weight_decay) X(sparse) X(clip_norm) X(clip_value) \
-      X(accumulate_steps) X(loss_scale) X(loss_scale_window)
+#define DVREN_OPTIMIZER_KEYS(X)                                                                                  \
+  X(kind)                                                                                                        \
+  X(density_rate)                                                                                                \
+  X(color_rate)                                                                                                  \
+  X(harmonics_rate)                                                                                              \
+  X(beta1)                                                                                                       \
+  X(beta2)                                                                                                       \
+  X(epsilon)                                                                                                     \
+  X(momentum) X(nesterov) X(weight_decay) X(sparse) X(clip_norm) X(clip_value) X(accumulate_steps) X(loss_scale) \
+      X(loss_scale_window)
 #define DVREN_SCHEDULE_KEYS(X) X(kind) X(final_factor) X(warmup_steps)
 #define DVREN_LOSS_KEYS(X) X(kind) X(delta)
 #define DVREN_REGULARISER_KEYS(X) X(tv_density) X(tv_color) X(tv_every_steps) X(sparsity)
