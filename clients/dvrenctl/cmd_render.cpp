@@ -73,7 +73,7 @@ absl::Status Render(const Session& session, const RenderOptions& options) {
   // Everything that can be wrong on this side is found before the daemon works.
   DVREN_ASSIGN_OR_RETURN(const Format format, session.format());
   DVREN_ASSIGN_OR_RETURN(const auto aovs, ParseAovs(options.aov));
-  DVREN_RETURN_IF_ERROR(CheckImageFile(options.out, aovs, options.bits.value_or(0)));
+  DVREN_RETURN_IF_ERROR(CheckImageFile(options.out, aovs, options.bits.value_or(0), options.color_space.value_or("")));
   DVREN_RETURN_IF_ERROR(CheckRenderOptions(options));
   DVREN_RETURN_IF_ERROR(CheckWritable("--out", options.out));
 
@@ -100,7 +100,7 @@ absl::Status Render(const Session& session, const RenderOptions& options) {
     totals.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     totals.Add(frame->report);
     const std::string path = options.orbit_frames ? NumberedPath(options.out, i, count) : options.out;
-    DVREN_RETURN_IF_ERROR(WriteImageFile(path, *frame, options.bits.value_or(0)));
+    DVREN_RETURN_IF_ERROR(WriteImageFile(path, *frame, options.bits.value_or(0), options.color_space.value_or("")));
     totals.files.push_back(path);
   }
   std::fprintf(stderr, "%s\n", totals.Line().c_str());
@@ -126,6 +126,12 @@ void AddRenderCommand(CLI::App& app, Session& session) {
       ->required()
       ->type_name("FILE");
   command->add_option("--bits", o->bits, "Of a .png; default: 8")->type_name("8|16");
+  command
+      ->add_option(
+          "--color-space", o->color_space,
+          "Of the field's colours: linear are encoded in a .png, srgb (trained from photographs) are written as "
+          "they are; default: linear")
+      ->type_name("linear|srgb");
 
   const char* camera = "Camera";
   command->add_option("--width", o->width, "Pixels; default: 1024, or as high")->type_name("W")->group(camera);

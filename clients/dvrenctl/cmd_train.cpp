@@ -286,7 +286,7 @@ void AddTrainCommand(CLI::App& app, Session& session) {
       "  dvrenctl train configs/recipes/gaussian.yaml\n"
       "  dvrenctl train configs/recipes/lego_dense.yaml --watch --out out/lego\n"
       "  dvrenctl train configs/recipes/lego_dense.yaml --set stages.2.resolution=192 --steps 2000 --field lego192\n"
-      "  dvrenctl render lego --out lego.png");
+      "  dvrenctl render lego --out lego.png --color-space srgb");
   command->callback([&session, o] { session.action = [&session, o] { return Train(session, *o); }; });
 }
 

@@ -53,13 +53,21 @@ absl::Status WriteNpzFile(const std::string& path, const client::RenderedFrame& 
 
 }  // namespace
 
-absl::Status CheckImageFile(const std::string& path, const std::vector<v1::Aov>& aovs, int bits) {
+absl::Status CheckImageFile(const std::string& path, const std::vector<v1::Aov>& aovs, int bits,
+                            const std::string& color_space) {
   const std::string extension = LowerExtension(path);
   if (extension != ".png" && extension != ".exr" && extension != ".npy" && extension != ".npz") {
     return InvalidField("--out", path, "must end in .png, .exr, .npy or .npz");
   }
   if (bits != 0 && extension != ".png") {
     return InvalidField("--bits", bits, absl::StrCat("is for .png; ", extension, " holds 32-bit floats"));
+  }
+  if (!color_space.empty() && extension != ".png") {
+    return InvalidField("--color-space", color_space,
+                        absl::StrCat("is for .png; ", extension, " holds the colours as they are"));
+  }
+  if (!color_space.empty() && color_space != "linear" && color_space != "srgb") {
+    return InvalidField("--color-space", color_space, "must be linear or srgb");
   }
   if (bits != 0 && bits != 8 && bits != 16) return InvalidField("--bits", bits, "must be 8 or 16");
   if (extension == ".png" || extension == ".npy") {
@@ -73,10 +81,14 @@ absl::Status CheckImageFile(const std::string& path, const std::vector<v1::Aov>&
   return absl::OkStatus();
 }
 
-absl::Status WriteImageFile(const std::string& path, const client::RenderedFrame& frame, int bits) {
+absl::Status WriteImageFile(const std::string& path, const client::RenderedFrame& frame, int bits,
+                            const std::string& color_space) {
   const std::string extension = LowerExtension(path);
   const client::Image& rgb = frame.images.at(v1::AOV_RGB);
-  if (extension == ".png") return io::WritePng(path, rgb.width, rgb.height, 3, bits == 0 ? 8 : bits, rgb.pixels, true);
+  if (extension == ".png") {
+    const bool encode = color_space != "srgb";
+    return io::WritePng(path, rgb.width, rgb.height, 3, bits == 0 ? 8 : bits, rgb.pixels, encode);
+  }
   if (extension == ".exr") return WriteExrFile(path, frame);
   if (extension == ".npz") return WriteNpzFile(path, frame);
   const std::array<std::int64_t, 3> shape{rgb.height, rgb.width, 3};

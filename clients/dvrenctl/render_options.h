@@ -16,6 +16,7 @@ namespace dvren::ctl {
 struct RenderOptions {
   std::string field, out;
   std::optional<int> width, height, orbit_frames, bits;
+  std::optional<std::string> color_space;  // of the field's colours, for a PNG
   std::string camera, orbit, roi;
   std::optional<double> fov, step, early_stop, sigma_scale;
   std::optional<std::int64_t> max_steps;

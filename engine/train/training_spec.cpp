@@ -9,6 +9,7 @@
 #include "dvren/diff/optimizer.h"
 #include "dvren/diff/schedule.h"
 #include "dvren/io/check.h"
+#include "dvren/train/regularisers.h"
 #include "train/loss_scale.h"
 #include "train/ray_source.h"
 
@@ -140,10 +141,10 @@ absl::Status CheckLoss(const LossSpec& loss) {
 }
 
 absl::Status CheckRegularisers(const RegulariserSpec& regularisers) {
-  DVREN_RETURN_IF_ERROR(CheckNotNegative("regularisers.tv_density", regularisers.tv_density));
-  DVREN_RETURN_IF_ERROR(CheckNotNegative("regularisers.tv_color", regularisers.tv_color));
-  DVREN_RETURN_IF_ERROR(CheckInteger("regularisers.tv_every_steps", regularisers.tv_every_steps, 1, 1000));
-  return CheckNotNegative("regularisers.sparsity", regularisers.sparsity);
+  for (const auto& [name, weight] : kRegularisers) {
+    DVREN_RETURN_IF_ERROR(CheckNotNegative(absl::StrCat("regularisers.", name), regularisers.*weight));
+  }
+  return CheckInteger("regularisers.tv_every_steps", regularisers.tv_every_steps, 1, 1000);
 }
 
 absl::Status CheckRays(const RaySpec& rays) {

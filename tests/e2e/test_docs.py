@@ -120,7 +120,7 @@ def newcomer(tmp_path, bin_dir):
     return place, env
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/quickstart.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/quickstart.md", "docs/pipelines/nerf_training.md"])
 def test_commands_and_snippets_run_in_order(name, newcomer):
     place, env = newcomer
     script = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT"]

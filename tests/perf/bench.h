@@ -52,6 +52,7 @@ int BackwardMemory(const Arguments& arguments);
 int Rays(const Arguments& arguments);
 int Scatter(const Arguments& arguments);
 int NanoVdb(const Arguments& arguments);
+int Training(const Arguments& arguments);
 int Daemon(const Arguments& arguments);
 
 }  // namespace dvren::bench

@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
   if (name == "backward_memory") return BackwardMemory(a);
   if (name == "rays") return Rays(a);
   if (name == "scatter") return Scatter(a);
+  if (name == "training") return Training(a);
 #if defined(DVREN_BENCH_NANOVDB)
   if (name == "nanovdb") return NanoVdb(a);
 #endif
@@ -44,7 +45,7 @@ int main(int argc, char** argv) {
 #endif
   std::fprintf(
       stderr,
-      "usage: dvren_bench dense|memory|backward|backward_memory|rays|scatter|nanovdb|daemon [--threads N]\n"
+      "usage: dvren_bench dense|memory|backward|backward_memory|rays|scatter|training|nanovdb|daemon [--threads N]\n"
       "       [--size N] [--width N] [--samples N] [--repetitions N] [--file FILE.vdb] [--endpoint ADDRESS]\n");
   return 2;
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the benches side by side and prints ratios.
 
-    tests/perf/run.py [--bin build/release/bin] [--rounds 5] [--only dense,nanovdb,memory,backward,daemon]
+    tests/perf/run.py [--bin build/release/bin] [--rounds 5] [--only dense,nanovdb,memory,backward,daemon,training]
 
 Everything that is compared runs in turns in one run of this script, since absolute times mean little on shared machines;
 wall and CPU time of whole processes are printed beside each other. The prototype `march` and the sample volume are used
@@ -17,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import training
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DATA = os.environ.get("DVREN_DATA", os.path.join(ROOT, "..", "shared", "data"))
@@ -247,7 +249,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", default=os.path.join(ROOT, "build", "release", "bin"))
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="dense,nanovdb,memory,backward,daemon")
+    parser.add_argument("--only", default="dense,nanovdb,memory,backward,daemon,training")
     args = parser.parse_args()
     wanted = args.only.split(",")
     print(machine())
@@ -262,6 +264,11 @@ def main():
             backward(args, folder)
         if "daemon" in wanted:
             daemon(args, folder)
+        if "training" in wanted:
+            print("\ntraining")
+            training.optimizer(bench(args, "training", threads=os.cpu_count(), repetitions=args.rounds * 3))
+            os.environ.setdefault("DVREN_BIN_DIR", os.path.abspath(args.bin))
+            training.daemon(folder, os.path.abspath(DATA))
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ class DaemonProcess:
                 raise RuntimeError(f"dvrend did not start: {self._log.read_text()[-2000:]}")
             time.sleep(0.02)
         self.endpoint = self._ready.read_text().split()[0]
+        self.pid = self._process.pid
         return self
 
     def __exit__(self, *error):

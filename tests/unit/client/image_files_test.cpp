@@ -62,6 +62,17 @@ TEST_CASE("A PNG is encoded for screens once, in 8 bits or 16") {
   }
 }
 
+TEST_CASE("A PNG of colours that are encoded already holds them as they are") {
+  const Scratch scratch;
+  const client::RenderedFrame frame = Frame();
+  const std::string path = (scratch.path / "a.png").string();
+  REQUIRE(WriteImageFile(path, frame, 16, "srgb").ok());
+  const auto png = io::ReadPng(path);
+  REQUIRE(png.ok());
+  const auto& rgb = frame.images.at(v1::AOV_RGB).pixels;
+  for (std::size_t i = 0; i < rgb.size(); ++i) CHECK(std::abs(png->samples[i] - rgb[i] * 65535.0) <= 0.51);
+}
+
 TEST_CASE("An EXR holds every AOV under its channel's name, bit for bit") {
   const Scratch scratch;
   const client::RenderedFrame frame = Frame();

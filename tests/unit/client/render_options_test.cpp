@@ -124,6 +124,11 @@ TEST_CASE("A file that cannot hold what was asked for is refused before the rend
   CHECK_THAT(std::string(CheckImageFile("a.exr", {v1::AOV_RGB}, 16).message()),
              Catch::Contains("--bits = 16: is for .png"));
   CHECK_THAT(std::string(CheckImageFile("a.png", {v1::AOV_RGB}, 12).message()), Catch::Contains("must be 8 or 16"));
+  CHECK(CheckImageFile("a.png", {v1::AOV_RGB}, 0, "srgb").ok());
+  CHECK_THAT(std::string(CheckImageFile("a.exr", {v1::AOV_RGB}, 0, "srgb").message()),
+             Catch::Contains("--color-space = srgb: is for .png"));
+  CHECK_THAT(std::string(CheckImageFile("a.png", {v1::AOV_RGB}, 0, "rec709").message()),
+             Catch::Contains("--color-space = rec709: must be linear or srgb"));
   CHECK_THAT(std::string(CheckImageFile("a.jpg", {v1::AOV_RGB}, 0).message()),
              Catch::Contains("must end in .png, .exr, .npy or .npz"));
 }

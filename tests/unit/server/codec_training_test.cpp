@@ -1,6 +1,8 @@
 #include <catch2/catch.hpp>
+#include <set>
 #include <string>
 
+#include "dvren/train/regularisers.h"
 #include "server/codec/training_codec.h"
 
 namespace dvren::server {
@@ -93,6 +95,16 @@ TEST_CASE("A key that is zero, false or empty is not the same as one that is abs
   CHECK(spec->occupancy.every_steps == 0);
   CHECK(spec->stages[0].rays == 0);
   CHECK(spec->stages[0].resolution == 128);
+}
+
+TEST_CASE("Every weight of a recipe's regularisers is one of the engine's regularisers") {
+  std::set<std::string> keys, names;
+  const Descriptor* type = v1::RegulariserRecipe::descriptor();
+  for (int i = 0; i < type->field_count(); ++i) {
+    if (type->field(i)->cpp_type() == FieldDescriptor::CPPTYPE_DOUBLE) keys.insert(std::string(type->field(i)->name()));
+  }
+  for (const Regulariser& regulariser : kRegularisers) names.insert(regulariser.name);
+  CHECK(keys == names);
 }
 
 TEST_CASE("A box without room is refused by its path") {
