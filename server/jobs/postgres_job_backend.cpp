@@ -143,9 +143,11 @@ class PostgresTransaction final : public JobTransaction {
         .status();
   }
   absl::StatusOr<std::optional<JobId>> FindRequest(const std::string& owner, const std::string& request_id) override {
-    // Two that submit at the same time both find none: the index refuses the later one, which is then tried again.
+    // A row that is not there cannot be locked: the same request, come twice at the same time, waits for itself.
     PostgresParameters parameters;
     parameters.Bind(std::string_view(owner)).Bind(std::string_view(request_id));
+    DVREN_RETURN_IF_ERROR(
+        connection_.Query("SELECT pg_advisory_xact_lock(7240312, hashtext($1 || '/' || $2))", parameters).status());
     DVREN_ASSIGN_OR_RETURN(
         const PostgresRows rows,
         connection_.Query("SELECT id FROM jobs WHERE owner = $1 AND request_id = $2 AND request_id <> '' FOR UPDATE",

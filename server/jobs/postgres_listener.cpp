@@ -34,16 +34,17 @@ PostgresListener::~PostgresListener() {
   close(stop_);
 }
 
-bool PostgresListener::Wait(int socket, int timeout_ms) const {
+PostgresListener::Woken PostgresListener::Wait(int socket, int timeout_ms) const {
   pollfd files[2] = {{stop_, POLLIN, 0}, {socket, POLLIN, 0}};  // poll passes over a socket of -1
   poll(files, 2, timeout_ms);
-  return files[0].revents != 0;
+  if (files[0].revents != 0) return Woken::kByEnd;
+  return files[1].revents != 0 ? Woken::kBySocket : Woken::kByTime;
 }
 
 void PostgresListener::Run() {
   // Listen returns OK at the end alone; after an error the server is tried again for as long as it takes.
   for (bool again = false; !Listen(again).ok(); again = true) {
-    if (Wait(-1, kReconnectMs)) return;
+    if (Wait(-1, kReconnectMs) == Woken::kByEnd) return;
   }
 }
 
@@ -60,8 +61,9 @@ absl::Status PostgresListener::Listen(bool again) {
       if (colon == std::string::npos || !absl::SimpleAtoi(notification.payload.substr(colon + 1), &id)) continue;
       if (notification.payload.compare(0, colon, self_) != 0) changed_(id);
     }
-    if (Wait(connection->socket(), kAliveMs)) return absl::OkStatus();
-    if (notifications.empty()) DVREN_RETURN_IF_ERROR(connection->Run(""));
+    const Woken woken = Wait(connection->socket(), kAliveMs);
+    if (woken == Woken::kByEnd) return absl::OkStatus();
+    if (woken == Woken::kByTime) DVREN_RETURN_IF_ERROR(connection->Run("SELECT 1"));
   }
 }
 

@@ -27,8 +27,9 @@ class PostgresListener {
   void Run();
   [[nodiscard]] absl::Status Listen(bool again);
   [[nodiscard]] absl::Status TellAll(PostgresConnection& connection) const;
-  // Waits for the socket or the end, at most so long; socket -1: for the end alone. Whether it is the end.
-  [[nodiscard]] bool Wait(int socket, int timeout_ms) const;
+  enum class Woken : std::uint8_t { kByEnd, kBySocket, kByTime };
+  // Socket -1: for the end alone.
+  [[nodiscard]] Woken Wait(int socket, int timeout_ms) const;
 
   const std::string url_, self_;
   const std::function<void(JobId)> changed_;
