@@ -470,22 +470,26 @@ absl::StatusOr<std::vector<Job>> JobStore::RecoverExpired() {
 absl::StatusOr<int> JobStore::Prune(std::int64_t age_ms) {
   constexpr int kAtOnce = 256;  // so that others need not wait long for the writer
   int pruned = 0;
+  const std::int64_t before = clock_() - age_ms;
   while (true) {
-    const std::int64_t before = clock_() - age_ms;
     DVREN_ASSIGN_OR_RETURN(const std::vector<JobId> ids, backend_->FinishedBefore(before, kAtOnce));
     if (ids.empty()) return pruned;
+    int deleted = 0;
     const absl::Status written = backend_->Write([&](JobTransaction& transaction) -> absl::Status {
+      deleted = 0;
       for (const JobId id : ids) {
         const absl::StatusOr<Job> job = transaction.Load(id);
         if (absl::IsNotFound(job.status())) continue;
         DVREN_RETURN_IF_ERROR(job.status());
-        // Tried again in between.
-        if (IsFinished(job->state)) DVREN_RETURN_IF_ERROR(transaction.Delete(id));
+        // Tried again in between, and maybe done again.
+        if (!IsFinished(job->state) || job->finished_ms >= before) continue;
+        DVREN_RETURN_IF_ERROR(transaction.Delete(id));
+        ++deleted;
       }
       return absl::OkStatus();
     });
     if (!written.ok()) return written;
-    pruned += static_cast<int>(ids.size());
+    pruned += deleted;
   }
 }
 

@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "server/jobs/failpoint.h"
+#include "server/jobs/job_checks.h"
 #include "server/jobs/mutex.h"
 #include "server/jobs/sqlite_connection.h"
 #include "server/jobs/sqlite_job_schema.h"
@@ -314,20 +315,9 @@ class SqliteJobBackend final : public JobBackend {
     };
     DVREN_ASSIGN_OR_RETURN(std::vector<std::string> rows, ReadTexts("PRAGMA integrity_check"));
     if (rows != std::vector<std::string>{"ok"}) add(absl::StrCat(path_, ": "), rows);
-    const std::pair<const char*, const char*> queries[] = {
-        {"events without a job: jobs/", "SELECT DISTINCT job_id FROM events WHERE job_id NOT IN (SELECT id FROM jobs)"},
-        {"artifacts without a job: jobs/",
-         "SELECT DISTINCT job_id FROM artifacts WHERE job_id NOT IN (SELECT id FROM jobs)"},
-        {"events are not numbered without gaps: jobs/",
-         "SELECT id FROM jobs WHERE last_event <> (SELECT COUNT(*) FROM events WHERE job_id = id)"
-         " OR last_event <> (SELECT COALESCE(MAX(number), 0) FROM events WHERE job_id = id)"},
-        {"a state that does not exist: jobs/", "SELECT id FROM jobs WHERE state < 0 OR state > 5"},
-        {"runs, and nobody runs it: jobs/", "SELECT id FROM jobs WHERE state = 1 AND daemon = ''"},
-        {"finished without a time: jobs/", "SELECT id FROM jobs WHERE state > 2 AND finished_ms = 0"},
-    };
-    for (const auto& [what, sql] : queries) {
+    for (const auto& [what, sql] : kJobChecks) {
       DVREN_ASSIGN_OR_RETURN(rows, ReadTexts(sql));
-      add(what, rows);
+      add(absl::StrCat(what, ": jobs/"), rows);
     }
     return findings;
   }
