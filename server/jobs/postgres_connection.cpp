@@ -3,6 +3,7 @@
 #include <libpq-fe.h>
 
 #include <array>
+#include <random>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -59,6 +60,14 @@ absl::Status StatusOfState(absl::string_view state, const std::string& text) {
     return absl::DataLossError(absl::StrCat(text, "; restore the database from a backup"));
   }
   return absl::InternalError(absl::StrCat(text, " (SQLSTATE ", state, ")"));
+}
+
+// 128 bits.
+std::string RandomKey() {
+  std::random_device random;
+  std::string key;
+  for (int i = 0; i < 4; ++i) absl::StrAppend(&key, absl::Hex(random(), absl::kZeroPad8));
+  return key;
 }
 
 }  // namespace
@@ -137,6 +146,9 @@ absl::StatusOr<std::unique_ptr<PostgresConnection>> PostgresConnection::Open(con
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off')"));
   return connection;
 }
+
+PostgresConnection::PostgresConnection(pg_conn* connection, std::string name)
+    : connection_(connection), name_(std::move(name)), key_(RandomKey()) {}
 
 PostgresConnection::~PostgresConnection() {
   PQfinish(connection_);

@@ -76,12 +76,13 @@ class PostgresConnection {
   [[nodiscard]] bool idle() const;            // in no transaction
   [[nodiscard]] int socket() const;
   [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] const std::string& key() const { return key_; }  // that no other connection ever has
 
  private:
-  PostgresConnection(pg_conn* connection, std::string name) : connection_(connection), name_(std::move(name)) {}
+  PostgresConnection(pg_conn* connection, std::string name);
   [[nodiscard]] absl::Status ErrorOf(const pg_result* result) const;
   pg_conn* const connection_;
-  const std::string name_;
+  const std::string name_, key_;
   std::map<std::string, std::string> prepared_;  // names by text
 };
 

@@ -1,5 +1,6 @@
 #include "server/jobs/postgres_job_backend.h"
 
+#include <atomic>
 #include <chrono>
 #include <random>
 #include <set>
@@ -326,8 +327,8 @@ class PostgresJobBackend final : public JobBackend {
     if (status.ok() && !connection->in_transaction()) {
       status = absl::InternalError("jobs.store: the transaction has ended by itself");
     }
-    std::string number;
-    if (status.ok()) status = TransactionNumber(*connection, number);
+    const std::int64_t number = ++commits_;
+    if (status.ok() && !transaction.touched().empty()) status = SignCommit(*connection, number);
     if (!status.ok()) {
       again = absl::IsAborted(status) && !connection->in_transaction() && !connection->broken();
       connection->Run("ROLLBACK").IgnoreError();
@@ -335,9 +336,9 @@ class PostgresJobBackend final : public JobBackend {
     }
     Failpoint("before_commit");
     status = connection->Run("COMMIT");
-    if (!status.ok() && connection->broken() && !number.empty()) {
+    if (!status.ok() && connection->broken()) {
       pool_.DropIdle();
-      status = Outcome(number, status);
+      if (!transaction.touched().empty()) status = Outcome(connection->key(), number, status);
     }
     if (!status.ok()) {
       again = absl::IsAborted(status);
@@ -354,27 +355,34 @@ class PostgresJobBackend final : public JobBackend {
     return absl::OkStatus();
   }
 
-  // "" when it has written nothing.
-  static absl::Status TransactionNumber(PostgresConnection& connection, std::string& number) {
-    DVREN_ASSIGN_OR_RETURN(const PostgresRows rows, connection.Query("SELECT pg_current_xact_id_if_assigned()::text"));
-    if (!rows.IsNull(0, 0)) number = rows.Text(0, 0);
-    return absl::OkStatus();
+  // As a part of the transaction. The server's own number of it would not do: after a crash another may get it.
+  static absl::Status SignCommit(PostgresConnection& connection, std::int64_t number) {
+    PostgresParameters parameters;
+    parameters.Bind(std::string_view(connection.key())).Bind(number);
+    return connection
+        .Query(
+            "INSERT INTO commits VALUES ($1, $2, now())"
+            " ON CONFLICT (connection) DO UPDATE SET number = excluded.number, at = excluded.at",
+            parameters)
+        .status();
   }
 
-  // The connection broke during the commit: the server knows whether it was before or after. Not by the pool, which may
-  // be empty because all wait here.
-  absl::Status Outcome(const std::string& number, const absl::Status& lost) {
+  // The connection broke during the commit: whether that was before or after, its signature says. Not by the pool,
+  // which may be empty because all wait here.
+  absl::Status Outcome(const std::string& key, std::int64_t number, const absl::Status& lost) {
     const auto end = std::chrono::steady_clock::now() + kOutcomePatience;
     for (; std::chrono::steady_clock::now() < end; std::this_thread::sleep_for(kOutcomeStep)) {
       const absl::StatusOr<std::unique_ptr<PostgresConnection>> connection = PostgresConnection::Open(url_);
       if (!connection.ok()) continue;
+      // Both wait for a commit that is still under way, the first for that of a new row.
+      PostgresParameters parameters;
+      parameters.Bind(std::string_view(key));
+      if (!(*connection)->Query("INSERT INTO commits VALUES ($1, 0, now()) ON CONFLICT DO NOTHING", parameters).ok()) {
+        continue;
+      }
       const absl::StatusOr<PostgresRows> rows =
-          (*connection)
-              ->Query("SELECT pg_xact_status($1::text::xid8)", PostgresParameters().Bind(std::string_view(number)));
-      if (!rows.ok() || rows->IsNull(0, 0)) continue;
-      const std::string outcome = rows->Text(0, 0);
-      if (outcome == "committed") return absl::OkStatus();
-      if (outcome == "aborted") return lost;
+          (*connection)->Query("SELECT number FROM commits WHERE connection = $1 FOR UPDATE", parameters);
+      if (rows.ok() && rows->size() == 1) return rows->Integer(0, 0) == number ? absl::OkStatus() : lost;
     }
     return absl::UnavailableError(absl::StrCat(lost.message(),
                                                "; it went away during a commit: look whether the change"
@@ -404,6 +412,7 @@ class PostgresJobBackend final : public JobBackend {
 
   const std::string url_;
   const std::string self_;  // who a notification is from
+  std::atomic<std::int64_t> commits_{0};
   PostgresPool pool_;
   std::unique_ptr<PostgresListener> listener_;
 };

@@ -10,7 +10,8 @@ namespace {
 constexpr char kSchemaLock[] = "SELECT pg_advisory_xact_lock(7240310)";  // any number, the same in every version
 
 // From nothing to version 1. A step never changes once it has been released; new columns come by new steps. Names are
-// compared by their bytes. Error messages come from anywhere and may be no UTF-8: they are kept as bytes.
+// compared by their bytes. Error messages come from anywhere and may be no UTF-8: they are kept as bytes. `commits` has
+// each connection's last commit, for the one that breaks during it.
 absl::Status ToVersion1(PostgresConnection& connection) {
   return connection.Run(R"(
     CREATE TABLE jobs (
@@ -34,6 +35,7 @@ absl::Status ToVersion1(PostgresConnection& connection) {
     CREATE TABLE artifacts (
       job_id BIGINT NOT NULL, name TEXT COLLATE "C" NOT NULL, sha256 TEXT COLLATE "C" NOT NULL, bytes BIGINT NOT NULL,
       media_type TEXT NOT NULL, PRIMARY KEY (job_id, name));
+    CREATE TABLE commits (connection TEXT COLLATE "C" PRIMARY KEY, number BIGINT NOT NULL, at TIMESTAMPTZ NOT NULL);
   )");
 }
 
@@ -71,6 +73,8 @@ absl::Status Update(PostgresConnection& connection) {
   for (std::int64_t version = found; version < kPostgresJobSchemaVersion; ++version) {
     DVREN_RETURN_IF_ERROR(kSteps[static_cast<std::size_t>(version)](connection));
   }
+  // Of connections that are long gone.
+  DVREN_RETURN_IF_ERROR(connection.Run("DELETE FROM commits WHERE at < now() - interval '1 day'"));
   if (found == kPostgresJobSchemaVersion) return absl::OkStatus();
   return connection.Run(
       absl::StrCat("DELETE FROM version; INSERT INTO version VALUES (", kPostgresJobSchemaVersion, ")"));
