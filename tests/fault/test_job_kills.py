@@ -87,7 +87,7 @@ class Client(threading.Thread):
     carried out."""
 
     def __init__(self, address, spec, number, seed):
-        super().__init__()
+        super().__init__(daemon=True)
         backoff = ["grpc.initial_reconnect_backoff_ms", "grpc.min_reconnect_backoff_ms", "grpc.max_reconnect_backoff_ms"]
         options = [(name, 30) for name in backoff] + [("grpc.use_local_subchannel_pool", 1)]
         self.channel = grpc.insecure_channel(address, options)
@@ -224,9 +224,16 @@ def check(stub, clients):
 
 
 def run(kills, seed, folder):
-    chance = random.Random(seed)
     daemon = Daemon(folder)
     daemon.start()
+    try:
+        run_on(daemon, kills, seed)
+    finally:
+        daemon.kill()
+
+
+def run_on(daemon, kills, seed):
+    chance = random.Random(seed)
     create = [bin_dir() / "dvrenctl", "--endpoint", daemon.address, "field", "create", "f", "--shape", "cloud", "--size", "16"]
     subprocess.run(create, check=True, capture_output=True)
     clients = [Client(daemon.address, spec_for("f"), i, seed * 1000 + i) for i in range(CLIENTS)]
@@ -254,10 +261,12 @@ def run(kills, seed, folder):
     # What a client does not know of may have been carried out; asked again, it is the same job.
     with grpc.insecure_channel(daemon.address) as channel:
         stub = Stub(channel)
-        end = time.monotonic() + 120
-        while any(job.state not in FINISHED for job in all_jobs(stub)):
-            assert time.monotonic() < end, "jobs do not end"
-            time.sleep(0.1)
+        left, since = -1, time.monotonic()
+        while unfinished := sum(job.state not in FINISHED for job in all_jobs(stub)):
+            if unfinished != left:
+                left, since = unfinished, time.monotonic()
+            assert time.monotonic() < since + 60, f"{left} jobs do not end"
+            time.sleep(0.2)
         before = len(all_jobs(stub))
         for client in clients:
             for request_id, name in client.acknowledged.items():
