@@ -11,9 +11,16 @@ import numpy as np
 import png
 import pytest
 from daemon_process import DaemonProcess, bin_dir
+from python_client import dvren
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GAUSSIAN = ROOT / "configs" / "recipes" / "gaussian.yaml"
+SMALL = {
+    "dataset": {"synthetic": "gaussian"},
+    "field": {"sh_degree": 0, "box": [-1, -1, -1, 1, 1, 1]},
+    "stages": [{"resolution": 16, "rays": 256}],
+    "rays": {"background": "black"},
+}
 TURN = "render: {field: cloud, orbit_frames: %d, orbit: [0, 15], width: 64, height: 48}\n"
 
 
@@ -309,3 +316,54 @@ def test_tenants_see_their_own_jobs_alone(tmp_path):
         assert json.loads(run("bob", "job", "list", "-o", "json")) == []
         for command in ("get", "watch", "cancel", "logs", "artifacts"):
             run("bob", "job", command, job, code=3)
+
+
+def test_from_python_jobs_are_submitted_followed_and_fetched(jobs, tmp_path):
+    with dvren.connect(jobs.socket) as client:
+        box = [-1, -1, -1, 1, 1, 1]
+        cameras = [dvren.Camera.orbit(box, 20.0 * i, 10, 4, width=32, height=24, fov_deg=40) for i in range(3)]
+        job = client.jobs.render_sequence("cloud", cameras, "npz", "turn_", title="three", aov=("rgb", "depth"))
+        assert (job.kind, job.title, job.total, job.job_class) == ("render_sequence", "three", 3, "batch")
+        events = list(client.jobs.watch(job))
+        assert [event.number for event in events] == list(range(1, len(events) + 1))
+        assert [event.state for event in events if event.state] == ["queued", "running", "succeeded"]
+        assert [event.done for event in events if event.done is not None] == [1, 2, 3]
+        done = client.jobs.wait(job)
+        assert [artifact.name for artifact in done.artifacts] == ["turn_0000.npz", "turn_0001.npz", "turn_0002.npz"]
+        for i, artifact in enumerate(done.artifacts):
+            frame = np.load(client.jobs.download(job, artifact, tmp_path))
+            direct = client.render("cloud", camera=cameras[i], aov=("rgb", "depth"))
+            assert (frame["rgb"] == direct.rgb).all() and (frame["depth"] == direct.depth).all()
+        assert [event.log or event.state for event in client.jobs.logs(job)] == ["queued", "running", "succeeded"]
+
+        trained = client.jobs.wait(client.jobs.train("from-python", {"steps": 20, **SMALL}))
+        assert trained.done == 20 and client.fields.get("from-python").version == 1
+        benched = client.jobs.wait(client.jobs.bench("cloud", 2, width=16, height=16))
+        assert [artifact.name for artifact in benched.artifacts] == ["bench.json"]
+
+        slow = client.jobs.render_sequence("cloud", cameras * 2000)
+        jobs.wait_for_progress(slow.name, 1)
+        assert client.jobs.set_priority(slow, 5).priority == 5
+        client.jobs.cancel(slow)
+        with pytest.raises(dvren.AbortedError, match="cancelled"):
+            client.jobs.wait(slow)
+        assert [job.name for job in client.jobs.list(states=["cancelled"])] == [slow.name]
+        with pytest.raises(dvren.InvalidArgumentError, match="steps"):
+            client.jobs.render_sequence("cloud", cameras, steps=3)
+        with pytest.raises(dvren.NotFoundError):
+            client.jobs.get(4711)
+
+
+def test_a_watch_goes_on_when_the_daemon_comes_back(jobs):
+    with dvren.connect(jobs.socket) as client:
+        box = [-1, -1, -1, 1, 1, 1]
+        cameras = [dvren.Camera.orbit(box, 3.0 * i, 10, 4, width=64, height=48, fov_deg=40) for i in range(120)]
+        job = client.jobs.render_sequence("cloud", cameras)
+        numbers = []
+        for event in client.jobs.watch(job):
+            numbers.append(event.number)
+            if event.done == 5:
+                jobs.kill()
+                jobs.start()
+        assert numbers == list(range(1, len(numbers) + 1))
+        assert client.jobs.get(job).state == "succeeded"

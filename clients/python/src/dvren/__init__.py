@@ -5,7 +5,7 @@
         image = client.render("smoke", orbit=(30, 20), width=640, height=480).rgb
 
 Gradients of renders: client.forward and client.backward; dvren.torch and dvren.jax make them part of those frameworks.
-Training on photographs: client.train_session.
+Training on photographs: client.train_session. Work that outlives the call and the daemon: client.jobs.
 Errors are subclasses of dvren.DvrenError, one for each gRPC code.
 """
 
@@ -34,6 +34,7 @@ from .errors import (
 )
 from .fields import DenseGrid, Field, FieldGradient, Fields, NanoVdb
 from .gradients import CameraGradient, ForwardResult, Gradients, GradientStats, RayGradient, SceneGradient, Tape
+from .jobs import Artifact, Job, JobEvent, Jobs
 from .parameters import Parameters, StepGradients
 from .ray_stream import RayResult, RayStream
 from .render import RenderResult, RenderStats
@@ -42,6 +43,7 @@ from .transforms import PhotoCamera, write_transforms
 
 __all__ = [
     "AbortedError",
+    "Artifact",
     "AlreadyExistsError",
     "Camera",
     "CameraGradient",
@@ -66,6 +68,9 @@ __all__ = [
     "Gradients",
     "InternalError",
     "InvalidArgumentError",
+    "Job",
+    "JobEvent",
+    "Jobs",
     "Limits",
     "NanoVdb",
     "NotFoundError",

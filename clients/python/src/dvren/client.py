@@ -18,6 +18,7 @@ from .checkpoints import Checkpoints
 from .errors import InvalidArgumentError, UnimplementedError, invalid
 from .fields import Field, Fields
 from .gradients import ForwardResult, Gradients, Tape, backward, forward, forward_rays
+from .jobs import Jobs
 from .ray_stream import RayStream, ray_stream
 from .render import CameraLike, Progress, RenderResult, TransferLike, render, render_rays
 from .training import DatasetLike, RecipeLike, TrainingSession, train_session, train_sessions
@@ -98,11 +99,13 @@ class Client:
 
     fields: Fields
     checkpoints: Checkpoints
+    jobs: Jobs
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.fields = Fields(connection)
         self.checkpoints = Checkpoints(connection)
+        self.jobs = Jobs(connection)
 
     def __enter__(self) -> Client:
         return self
