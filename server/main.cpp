@@ -4,6 +4,7 @@
 
 #include "server/app/command_line.h"
 #include "server/app/exit_code.h"
+#include "server/app/store_check.h"
 
 int main(int argc, char** argv) {
   using namespace dvren::server;
@@ -24,5 +25,6 @@ int main(int argc, char** argv) {
     std::fputs(ConfigToYaml(options->config).c_str(), stdout);
     return 0;
   }
+  if (flags.check_store) return CheckStore(options->config);
   return RunServer(*options);
 }

@@ -95,6 +95,8 @@ std::variant<CommandLine, int> ParseCommandLine(int argc, char** argv) {
   app.add_option("--ready-file", flags.ready_file, "write the addresses there, one per line, once the daemon listens")
       ->type_name("FILE");
   app.add_flag("--check-config", flags.check_config, "print the effective configuration and exit (2 when it is wrong)");
+  app.add_flag("--check-store", flags.check_store,
+               "check the job queue and the files of jobs in the data folder and exit (1 when something is wrong)");
   const BuildInfo& build = GetBuildInfo();
   app.set_version_flag("--version", absl::StrCat("dvrend ", build.version, " (", build.commit, ", ", build.compiler,
                                                  build.cuda ? ", CUDA)" : ")"));

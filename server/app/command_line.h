@@ -18,7 +18,7 @@ struct CommandLine {
   std::optional<std::string> metrics, data_dir, log_level, log_file;
   std::optional<int> threads, drain_grace_s;
   bool insecure = false;
-  bool check_config = false;
+  bool check_config = false, check_store = false;
   std::string ready_file;
 };
 

@@ -298,6 +298,25 @@ def test_a_queue_whose_file_is_damaged_or_gone_is_no_empty_queue(jobs):
     assert len(json.loads(jobs("job", "list", "-o", "json").out)) == 1
 
 
+def test_a_check_of_the_store_lists_what_is_damaged(jobs):
+    job = jobs.submit(TURN % 3)
+    artifacts = jobs.wait(job)["artifacts"]
+    command = [bin_dir() / "dvrend", "--data-dir", jobs.folder / "data", "--check-store"]
+    running = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert running.returncode != 0 and "data_dir" in running.stderr  # another daemon holds it
+    jobs.stop()
+    sound = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (sound.returncode, sound.stdout) == (0, "3 artifacts, 0 findings\n")
+    sha256 = [artifact["sha256"] for artifact in artifacts]
+    objects = jobs.folder / "data/jobs/objects"
+    (objects / sha256[0][:2] / sha256[0][2:]).unlink()
+    (objects / sha256[1][:2] / sha256[1][2:]).write_bytes(b"else")
+    damaged = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert damaged.returncode == 1
+    assert f"artifact {sha256[0]}" in damaged.stdout and f"artifact {sha256[1]}" in damaged.stdout
+    assert "3 artifacts, 2 findings" in damaged.stdout
+
+
 def test_tenants_see_their_own_jobs_alone(tmp_path):
     tokens = {name: f"token-of-{name}" for name in ("alice", "bob")}
     config = tmp_path / "dvrend.yaml"
