@@ -171,10 +171,11 @@ class JobFile {
 
   absl::Status Render(const YAML::Node& value, const YamlPlace& place) {
     RenderOptions options;
-    std::string format, prefix;
+    std::string format, prefix, color_space;
     Keys keys = RenderKeys(&options);
     keys["format"] = Text(&format);
     keys["prefix"] = Text(&prefix);
+    keys["color_space"] = Text(&color_space);
     DVREN_RETURN_IF_ERROR(TakeKeys(value, place, keys));
     DVREN_ASSIGN_OR_RETURN(std::vector<v1::RenderRequest> requests, Requests(options));
     v1::RenderSequenceJob* sequence = request_.mutable_spec()->mutable_render_sequence();
@@ -182,6 +183,10 @@ class JobFile {
     requests.front().clear_camera();
     *sequence->mutable_render() = std::move(requests.front());
     sequence->set_prefix(prefix);
+    if (color_space != "" && color_space != "linear" && color_space != "srgb") {
+      return InvalidField("render.color_space", Printable(color_space), "must be linear or srgb");
+    }
+    sequence->set_srgb_colors(color_space == "srgb");
     static const std::map<std::string, v1::ImageFormat> formats{{"", v1::IMAGE_FORMAT_PNG},
                                                                 {"png", v1::IMAGE_FORMAT_PNG},
                                                                 {"exr", v1::IMAGE_FORMAT_EXR},

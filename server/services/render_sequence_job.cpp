@@ -84,10 +84,11 @@ absl::Status WriteNpzImage(const std::string& path, const RenderedImage& image) 
   return io::WriteNpz(path, arrays);
 }
 
-absl::Status WriteImage(const std::string& path, v1::ImageFormat format, const RenderedImage& image) {
+absl::Status WriteImage(const std::string& path, const v1::RenderSequenceJob& sequence, const RenderedImage& image) {
+  const v1::ImageFormat format = sequence.format();
   if (format == v1::IMAGE_FORMAT_EXR) return WriteExrImage(path, image);
   if (format == v1::IMAGE_FORMAT_NPZ) return WriteNpzImage(path, image);
-  return io::WritePng(path, image.width, image.height, 3, 8, image.images.at(v1::AOV_RGB), true);
+  return io::WritePng(path, image.width, image.height, 3, 8, image.images.at(v1::AOV_RGB), !sequence.srgb_colors());
 }
 
 std::string FrameName(const v1::RenderSequenceJob& sequence, int frame, const Format& format) {
@@ -163,7 +164,7 @@ absl::Status RenderSequenceJob::Run(const JobEnvironment& environment, JobRun& r
     }
     version = image.field_version;
     const std::string scratch = environment.objects.ScratchPath(format.extension);
-    DVREN_RETURN_IF_ERROR(WriteImage(scratch, sequence.format(), image));
+    DVREN_RETURN_IF_ERROR(WriteImage(scratch, sequence, image));
     DVREN_ASSIGN_OR_RETURN(const StoredObject object, environment.objects.Adopt(scratch));
     JobUpdate update;
     update.done = frame + 1;

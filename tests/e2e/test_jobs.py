@@ -109,6 +109,17 @@ def test_a_sequence_is_rendered_and_its_frames_are_those_of_render(jobs, tmp_pat
     assert listed[0]["name"] == f"jobs/{job}" and listed[0]["done"] == 3
 
 
+def test_colours_of_photographs_are_not_encoded_twice(jobs, tmp_path):
+    shot = "--orbit 0,15 --width 64 --height 48".split()
+    for space in ("linear", "srgb"):
+        job = jobs.submit((TURN % 1).replace("}", f", color_space: {space}}}"))
+        jobs.wait(job)
+        jobs("job", "artifacts", job, "--out", tmp_path / space)
+        jobs("render", "cloud", "--out", tmp_path / f"{space}.png", "--color-space", space, *shot)
+        assert (png.read(tmp_path / space / "frame_0000.png") == png.read(tmp_path / f"{space}.png")).all()
+    assert (png.read(tmp_path / "linear.png") != png.read(tmp_path / "srgb.png")).any()
+
+
 def test_events_come_as_json_lines_numbered_without_gaps(jobs):
     job = jobs.submit(TURN % 2)
     lines = [json.loads(line) for line in jobs("job", "watch", job, "-o", "json").out.splitlines()]
@@ -158,6 +169,7 @@ def test_what_cannot_be_done_is_said_when_it_is_submitted(jobs):
     refused("render: {field: cloud}\nbench: {field: cloud}\n", "a job does one thing")
     refused("render: {field: nowhere}\n", "nowhere", code=3)
     refused("render: {field: cloud, format: gif}\n", "render.format = gif", "png, exr or npz")
+    refused("render: {field: cloud, color_space: hsv}\n", "color_space = hsv", "linear or srgb")
     refused("render: {field: cloud, aov: depth}\n", "format = PNG", "EXR or NPZ")
     refused("render: {field: cloud, width: 100000}\n", "100000")
     refused("priority: 5000\n" + TURN % 2, "priority = 5000", "-1000 to 1000")

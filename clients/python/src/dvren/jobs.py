@@ -144,6 +144,7 @@ class Jobs:
         cameras: Sequence[CameraLike],
         format: str = "png",
         prefix: str = "",
+        color_space: str = "linear",
         *,
         title: str = "",
         job_class: str = "batch",
@@ -153,7 +154,8 @@ class Jobs:
         **options: Any,
     ) -> Job:
         """An image file per camera: artifacts "frame_0000.png" and so on. format: "png" (sRGB, colour alone), "exr" or
-        "npz" (linear, all of `aov`). options: those of client.render, but for camera, orbit, width, height, fov_deg,
+        "npz" (linear, all of `aov`). color_space: of the field's colours, for "png"; "srgb" for one that was trained from
+        photographs, whose colours are written as they are. options: those of client.render, but for camera, orbit, width, height, fov_deg,
         precision, tile. request_id: the same within 24 hours is the same job; None: a new one.
         """
         if not cameras:
@@ -165,6 +167,8 @@ class Jobs:
         spec.render_sequence.render.ClearField("camera")
         spec.render_sequence.format = tensors.enum_value("format", format, _FORMATS)
         spec.render_sequence.prefix = prefix
+        choices = {"linear": False, "srgb": True}
+        spec.render_sequence.srgb_colors = tensors.enum_value("color_space", color_space, choices)
         return self._submit(spec, title, job_class, priority, max_attempts, request_id)
 
     def train(
