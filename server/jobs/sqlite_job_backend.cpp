@@ -453,6 +453,15 @@ absl::StatusOr<std::unique_ptr<JobBackend>> OpenSqliteJobBackend(const std::stri
         folder, " to begin without jobs"));
   }
   DVREN_ASSIGN_OR_RETURN(std::unique_ptr<SqliteConnection> connection, SqliteConnection::Open(path, false));
+  if (was_created) {
+    // SQLite takes an empty file for a new database, and finds it sound.
+    DVREN_ASSIGN_OR_RETURN(const std::string version, connection->ReadText("PRAGMA user_version"));
+    if (version == "0") {
+      return absl::DataLossError(absl::StrCat(
+          "jobs.store = ", path, ": there was a queue, and its file is empty; restore it, with the files named like",
+          " it, from a backup, or remove ", folder, " to begin without jobs"));
+    }
+  }
   DVREN_ASSIGN_OR_RETURN(const std::string mode, connection->ReadText("PRAGMA journal_mode = WAL"));
   if (mode != "wal") {
     return absl::FailedPreconditionError(absl::StrCat("jobs.store = ", path,

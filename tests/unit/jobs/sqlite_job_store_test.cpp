@@ -115,6 +115,9 @@ TEST_CASE("A damaged queue is refused with what to do", "[sqlite_jobs]") {
   SECTION("cut off") {
     std::filesystem::resize_file(path, size / 2);
   }
+  SECTION("emptied") {  // SQLite takes an empty file for a new database
+    std::filesystem::resize_file(path, 0);
+  }
   const absl::Status status = OpenJobBackend(folder.path()).status();
   INFO(status);
   CHECK(status.code() == StatusCode::kDataLoss);
