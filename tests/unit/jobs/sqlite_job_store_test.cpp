@@ -142,6 +142,33 @@ TEST_CASE("A queue that a newer dvrend wrote is refused and stays as it is", "[s
   CHECK(CountJobs(*OpenStore(folder.path())) == 1);
 }
 
+TEST_CASE("While another program holds the queue's file, all who write hear so after one wait", "[sqlite_jobs]") {
+  const test::TempFolder folder;
+  auto store = OpenStore(folder.path());
+  REQUIRE(store->Submit(Plain()).ok());
+  const auto other = SqliteConnection::Open(folder / "queue.sqlite", false);
+  REQUIRE(other.ok());
+  REQUIRE((*other)->Run("BEGIN IMMEDIATE").ok());
+  const auto begin = std::chrono::steady_clock::now();
+  std::vector<std::thread> threads;
+  std::atomic<int> refused{0};
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&] {
+      const absl::Status status = store->Submit(Plain()).status();
+      if (absl::IsUnavailable(status) && absl::StrContains(status.message(), "another program holds it")) ++refused;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - begin;
+  CHECK(refused == 8);
+  // The wait is 5 s: the first group's, and that of the group which came meanwhile. One for each writer would be 40 s.
+  CHECK(waited.count() < 30);
+  CHECK(CountJobs(*store) == 1);
+  REQUIRE((*other)->Run("ROLLBACK").ok());
+  CHECK(store->Submit(Plain()).ok());
+  CHECK(CountJobs(*store) == 2);
+}
+
 TEST_CASE("The store finds rows that do not belong together", "[sqlite_jobs]") {
   const test::TempFolder folder;
   auto store = OpenStore(folder.path());
