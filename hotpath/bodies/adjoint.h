@@ -20,7 +20,8 @@ struct SampleAdjoint {
   F sigma, r, g, b, t, length;
 };
 
-// The next sample forward, and its adjoint. With e_k = dL/dC . c_k + dL/dD t_k, what a unit of weight at k is worth:
+// The next sample forward, and its adjoint. With e_k = dL/dC . c_k + dL/d(depth) t_k, what a unit of
+// weight at k is worth:
 //   dL/d(sigma_k length_k) = T_{k+1} e_k - sum_{j>k} w_j e_j - T_n dL/dT_n
 // The sum over what lies ahead is the whole less what has passed: nothing is stored per sample, and since the same
 // numbers were added in the same order, it ends at exactly 0.
