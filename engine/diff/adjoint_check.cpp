@@ -16,8 +16,11 @@ struct Named {
 };
 
 std::vector<Named> ImagesOf(const ImageAdjoint& a) {
-  return {
-      {"rgb", &a.rgb, 3}, {"opacity", &a.opacity, 1}, {"transmittance", &a.transmittance, 1}, {"depth", &a.depth, 1}};
+  return {{"rgb", &a.rgb, 3},
+          {"opacity", &a.opacity, 1},
+          {"transmittance", &a.transmittance, 1},
+          {"depth", &a.depth, 1},
+          {"distortion", &a.distortion, 1}};
 }
 
 template <class T>
@@ -66,8 +69,11 @@ absl::Status CheckAdjointShapes(const Tape& tape, const ImageAdjoint& adjoint) {
                           "must be of the tape's precision");
     }
   }
+  if (adjoint.distortion.defined() && !tape.distortion().defined()) {
+    return InvalidField("adjoint.distortion", "given", "the tape has none; ask the plan for kAovDistortion");
+  }
   if (any) return absl::OkStatus();
-  return InvalidField("adjoint", "empty", "must hold at least one of rgb, opacity, transmittance, depth");
+  return InvalidField("adjoint", "empty", "must hold at least one of rgb, opacity, transmittance, depth, distortion");
 }
 
 absl::StatusOr<double> LargestOf(Stream& stream, const ImageAdjoint& adjoint) {

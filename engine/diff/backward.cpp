@@ -110,6 +110,7 @@ absl::Status BackwardPass::RunSlice(Stream& stream, std::size_t index) {
   gradients.d_opacity = Part(adjoint_.opacity, x, y, width, height);
   gradients.d_transmittance = Part(adjoint_.transmittance, x, y, width, height);
   gradients.d_depth = Part(adjoint_.depth, x, y, width, height);
+  gradients.d_distortion = Part(adjoint_.distortion, x, y, width, height);
   gradients.values = request_.values ? request_.values->gradient_ : nullptr;
   if (request_.scene) gradients.wanted |= HP_WANT_SCENE;
   if (request_.camera) gradients.wanted |= HP_WANT_CAMERA;
@@ -196,6 +197,7 @@ absl::StatusOr<ImageAdjoint> UploadAdjoint(Stream& stream, const Tape& tape, con
   DVREN_RETURN_IF_ERROR(upload(adjoint.opacity, 1, out.opacity));
   DVREN_RETURN_IF_ERROR(upload(adjoint.transmittance, 1, out.transmittance));
   DVREN_RETURN_IF_ERROR(upload(adjoint.depth, 1, out.depth));
+  DVREN_RETURN_IF_ERROR(upload(adjoint.distortion, 1, out.distortion));
   return out;
 }
 

@@ -10,7 +10,7 @@ namespace {
 
 constexpr int kDefaultTile = 128;
 constexpr int kDefaultTileF64 = 64;  // a slice of doubles takes several times as long
-constexpr std::uint32_t kAllAovs = kAovRgb | kAovOpacity | kAovTransmittance | kAovDepth | kAovHit;
+constexpr std::uint32_t kAllAovs = kAovRgb | kAovOpacity | kAovTransmittance | kAovDepth | kAovHit | kAovDistortion;
 
 hp_sampling HpSampling(SamplingMode mode) {
   switch (mode) {

@@ -53,6 +53,9 @@ absl::Status Tape::Allocate(Stream& stream) {
   DVREN_ASSIGN_OR_RETURN(radiance_, Tensor::Allocate(stream, dtype, color));
   DVREN_ASSIGN_OR_RETURN(transmittance_, Tensor::Allocate(stream, dtype, scalar));
   DVREN_ASSIGN_OR_RETURN(depth_, Tensor::Allocate(stream, dtype, scalar));
+  if ((plan_->spec().aovs & kAovDistortion) != 0) {
+    DVREN_ASSIGN_OR_RETURN(distortion_, Tensor::Allocate(stream, dtype, scalar));
+  }
   return absl::OkStatus();
 }
 
@@ -76,7 +79,8 @@ absl::Status Renderer::ForwardTile(Stream& stream, std::size_t tile_index, Frame
   };
   DVREN_RETURN_IF_ERROR(internal::Measure(stream, frame.stats, kernels));
   DVREN_RETURN_IF_ERROR(CopyPart(stream, tape.transmittance_, frame.transmittance, x, y, tile.width, tile.height));
-  return CopyPart(stream, tape.depth_, frame.depth, x, y, tile.width, tile.height);
+  DVREN_RETURN_IF_ERROR(CopyPart(stream, tape.depth_, frame.depth, x, y, tile.width, tile.height));
+  return CopyPart(stream, tape.distortion_, frame.distortion, x, y, tile.width, tile.height);
 }
 
 absl::StatusOr<Tape> Renderer::ForwardRays(Stream& stream, std::shared_ptr<const Plan> plan, const Scene& scene,
@@ -103,6 +107,7 @@ absl::StatusOr<Tape> Renderer::ForwardRays(Stream& stream, std::shared_ptr<const
   DVREN_RETURN_IF_ERROR(internal::Measure(stream, frame.stats, kernels));
   DVREN_RETURN_IF_ERROR(CopyPart(stream, tape.transmittance_, frame.transmittance, 0, 0, rays.count, 1));
   DVREN_RETURN_IF_ERROR(CopyPart(stream, tape.depth_, frame.depth, 0, 0, rays.count, 1));
+  DVREN_RETURN_IF_ERROR(CopyPart(stream, tape.distortion_, frame.distortion, 0, 0, rays.count, 1));
   return tape;
 }
 

@@ -30,6 +30,7 @@ hp_img_t ImagesOf(const Frame& frame, std::int64_t x, std::int64_t y, std::int64
   out.opacity = part(frame.opacity);
   out.transmittance = part(frame.transmittance);
   out.depth = part(frame.depth);
+  out.distortion = part(frame.distortion);
   out.hit = part(frame.hit);
   return out;
 }
@@ -40,6 +41,7 @@ void TapeOf(const Tape& tape, std::int64_t x, std::int64_t y, std::int64_t width
   images->radiance = part(tape.radiance());
   images->transmittance = part(tape.transmittance());
   images->depth = part(tape.depth());
+  images->distortion = part(tape.distortion());
 }
 
 absl::StatusOr<std::int64_t> Counters::Overflowed(Stream& stream) const {

@@ -63,6 +63,7 @@ absl::Status CheckFrame(const Plan& plan, const Frame& frame) {
   DVREN_RETURN_IF_ERROR(check("opacity", frame.opacity, kAovOpacity));
   DVREN_RETURN_IF_ERROR(check("transmittance", frame.transmittance, kAovTransmittance));
   DVREN_RETURN_IF_ERROR(check("depth", frame.depth, kAovDepth));
+  DVREN_RETURN_IF_ERROR(check("distortion", frame.distortion, kAovDistortion));
   return check("hit", frame.hit, kAovHit);
 }
 

@@ -38,6 +38,9 @@ absl::StatusOr<Frame> AllocateFrame(Stream& stream, const PlanSpec& spec, std::i
   if ((spec.aovs & kAovDepth) != 0) {
     DVREN_ASSIGN_OR_RETURN(frame.depth, Tensor::Allocate(stream, dtype, scalar));
   }
+  if ((spec.aovs & kAovDistortion) != 0) {
+    DVREN_ASSIGN_OR_RETURN(frame.distortion, Tensor::Allocate(stream, dtype, scalar));
+  }
   if ((spec.aovs & kAovHit) != 0) {
     DVREN_ASSIGN_OR_RETURN(frame.hit, Tensor::Allocate(stream, dtype, scalar));
   }

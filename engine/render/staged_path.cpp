@@ -55,13 +55,16 @@ struct Samples {
 };
 
 struct Integrals {
-  Tensor rgb, transmittance, opacity, depth;
-  static absl::StatusOr<Integrals> Allocate(Stream& stream, DType dtype, std::int64_t rays) {
+  Tensor rgb, transmittance, opacity, depth, distortion;
+  static absl::StatusOr<Integrals> Allocate(Stream& stream, DType dtype, std::int64_t rays, bool with_distortion) {
     Integrals i;
     DVREN_ASSIGN_OR_RETURN(i.rgb, Make(stream, dtype, {rays, 3}));
     DVREN_ASSIGN_OR_RETURN(i.transmittance, Make(stream, dtype, {rays}));
     DVREN_ASSIGN_OR_RETURN(i.opacity, Make(stream, dtype, {rays}));
     DVREN_ASSIGN_OR_RETURN(i.depth, Make(stream, dtype, {rays}));
+    if (with_distortion) {
+      DVREN_ASSIGN_OR_RETURN(i.distortion, Make(stream, dtype, {rays}));
+    }
     return i;
   }
   [[nodiscard]] hp_intl_t view(std::int64_t begin, std::int64_t extent) const {
@@ -71,6 +74,7 @@ struct Integrals {
     out.transmittance = Narrow(transmittance.view(), 0, begin, extent);
     out.opacity = Narrow(opacity.view(), 0, begin, extent);
     out.depth = Narrow(depth.view(), 0, begin, extent);
+    if (distortion.defined()) out.distortion = Narrow(distortion.view(), 0, begin, extent);
     return out;
   }
 };
@@ -132,7 +136,8 @@ absl::Status RenderStaged(Stream& stream, const Plan& plan, const hp_instance& i
   DVREN_ASSIGN_OR_RETURN(const hp_workspace memory,
                          workspace.Reserve(stream, std::max({samp_bytes, int_bytes, img_bytes})));
   DVREN_ASSIGN_OR_RETURN(const Samples samples, Samples::Allocate(stream, dtype, chunk, samples_per_ray));
-  DVREN_ASSIGN_OR_RETURN(const Integrals integrals, Integrals::Allocate(stream, dtype, count));
+  DVREN_ASSIGN_OR_RETURN(const Integrals integrals,
+                         Integrals::Allocate(stream, dtype, count, images.distortion.data != nullptr));
   for (std::int64_t begin = 0; begin < count; begin += chunk) {
     const std::int64_t extent = std::min(chunk, count - begin);
     const hp_rays_t rays_view = rays.view(begin, extent);

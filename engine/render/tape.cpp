@@ -28,6 +28,7 @@ std::uint64_t Tape::bytes() const {
 std::uint64_t Tape::BytesFor(const PlanSpec& spec, std::int64_t rays) {
   const std::uint64_t value = spec.precision == Precision::kF64 ? sizeof(double) : sizeof(float);
   std::uint64_t per_ray = kValuesPerRay * value;
+  if ((spec.aovs & kAovDistortion) != 0) per_ray += value;
   if (!spec.camera.has_value()) per_ray += kValuesPerGivenRay * value + sizeof(std::int64_t);
   return static_cast<std::uint64_t>(rays) * per_ray;
 }

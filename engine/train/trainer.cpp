@@ -162,6 +162,7 @@ absl::Status Trainer::State::AddBatch(Stream& stream, std::int64_t parts, double
   const auto n = static_cast<std::int64_t>(rays.ids.size());
   PlanSpec plan_spec = plan();
   plan_spec.aovs = kAovRgb | kAovTransmittance;
+  if (spec.regularisers.distortion > 0) plan_spec.aovs |= kAovDistortion;
   plan_spec.sampling.note_seen = true;
   const std::shared_ptr<Device>& device = stream.device();
   DVREN_ASSIGN_OR_RETURN(const std::shared_ptr<const Plan> made, device->plans().Get(device, plan_spec));
@@ -207,11 +208,16 @@ absl::Status Trainer::State::AddBatch(Stream& stream, std::int64_t parts, double
   HostImageAdjoint adjoint;
   adjoint.rgb = d_prediction.data();
   adjoint.transmittance = d_transmittance.data();
+  d_distortion.clear();
+  if (spec.regularisers.distortion > 0) {
+    d_distortion.assign(count, static_cast<float>(spec.regularisers.distortion / static_cast<double>(n * parts)));
+    adjoint.distortion = d_distortion.data();
+  }
   DVREN_ASSIGN_OR_RETURN(ImageAdjoint uploaded, UploadAdjoint(stream, *tape, adjoint));
   // The quantum is that of the step's first batch.
   if (loss_scale.exponent() != 0 && !gradient->exponent()) {
     float largest = 0;
-    for (const auto* adjoints : {&d_prediction, &d_transmittance}) {
+    for (const auto* adjoints : {&d_prediction, &d_transmittance, &d_distortion}) {
       for (const float d : *adjoints) largest = std::max(largest, std::abs(d));
     }
     const int exponent = hp_gradient_default_exponent(largest, plan_spec.sampling.dt, HP_PRECISION_F32);

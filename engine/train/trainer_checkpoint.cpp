@@ -70,6 +70,7 @@ void VisitSpec(Spec& s, Visit& visit) {
   visit("regularisers.tv_color", s.regularisers.tv_color);
   visit("regularisers.tv_every_steps", s.regularisers.tv_every_steps);
   visit("regularisers.sparsity", s.regularisers.sparsity);
+  visit("regularisers.distortion", s.regularisers.distortion);
   visit("rays.background", s.rays.background);
   visit("rays.foreground_fraction", s.rays.foreground_fraction);
   visit("rays.error_map", s.rays.error_map);

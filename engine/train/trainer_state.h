@@ -42,7 +42,8 @@ struct Trainer::State {
 
   // Memory used again by every step.
   TrainingRays rays;
-  std::vector<float> rgb, transmittance, prediction, d_prediction, d_transmittance, d_origins, d_directions;
+  std::vector<float> rgb, transmittance, prediction, d_prediction, d_transmittance, d_distortion, d_origins,
+      d_directions;
   std::vector<double> camera_gradient;  // empty: cameras stay
 
   [[nodiscard]] const std::shared_ptr<Field>& field() const { return writer->field(); }

@@ -163,6 +163,7 @@ hp_status CheckImage(const hp_plan& plan, const hp_img_t* img, int64_t height, i
   HP_RETURN_IF_ERROR(
       CheckTensor("img.transmittance", img->transmittance, real, {height, width}, true, &out->transmittance));
   HP_RETURN_IF_ERROR(CheckTensor("img.depth", img->depth, real, {height, width}, true, &out->depth));
+  HP_RETURN_IF_ERROR(CheckTensor("img.distortion", img->distortion, real, {height, width}, true, &out->distortion));
   HP_RETURN_IF_ERROR(CheckTensor("img.hit", img->hit, real, {height, width}, true, &out->hit));
   HP_RETURN_IF_ERROR(CheckTensor("img.radiance", img->radiance, real, {height, width, 3}, true, &out->radiance));
   return HP_STATUS_OK;
@@ -190,6 +191,7 @@ hp_status CheckIntegrals(const hp_plan& plan, const hp_intl_t* s, int64_t rays, 
       CheckTensor("integrals.transmittance", s->transmittance, real, {rays}, false, &out->transmittance));
   HP_RETURN_IF_ERROR(CheckTensor("integrals.opacity", s->opacity, real, {rays}, false, &out->opacity));
   HP_RETURN_IF_ERROR(CheckTensor("integrals.depth", s->depth, real, {rays}, false, &out->depth));
+  HP_RETURN_IF_ERROR(CheckTensor("integrals.distortion", s->distortion, real, {rays}, true, &out->distortion));
   HP_RETURN_IF_ERROR(CheckTensor("integrals.end", s->end, HP_DTYPE_I32, {rays}, true, &out->end));
   return HP_STATUS_OK;
 }

@@ -35,13 +35,14 @@ hp_status CheckGradients(const hp_stream& stream, const hp_instance* instances, 
 hp_status CheckAdjointImage(const hp_plan& plan, const hp_grads_t& g, int64_t height, int64_t width,
                             GradientArgs* out) {
   const hp_dtype real = RealType(plan);
-  HP_REQUIRE(g.d_rgb.data || g.d_opacity.data || g.d_transmittance.data || g.d_depth.data,
-             "gradients.d_rgb, d_opacity, d_transmittance, d_depth = NULL: at least one is required");
+  HP_REQUIRE(g.d_rgb.data || g.d_opacity.data || g.d_transmittance.data || g.d_depth.data || g.d_distortion.data,
+             "gradients.d_rgb, d_opacity, d_transmittance, d_depth, d_distortion = NULL: at least one is required");
   HP_RETURN_IF_ERROR(CheckTensor("gradients.d_rgb", g.d_rgb, real, {height, width, 3}, true, &out->d_rgb));
   HP_RETURN_IF_ERROR(CheckTensor("gradients.d_opacity", g.d_opacity, real, {height, width}, true, &out->d_opacity));
   HP_RETURN_IF_ERROR(
       CheckTensor("gradients.d_transmittance", g.d_transmittance, real, {height, width}, true, &out->d_transmittance));
-  return CheckTensor("gradients.d_depth", g.d_depth, real, {height, width}, true, &out->d_depth);
+  HP_RETURN_IF_ERROR(CheckTensor("gradients.d_depth", g.d_depth, real, {height, width}, true, &out->d_depth));
+  return CheckTensor("gradients.d_distortion", g.d_distortion, real, {height, width}, true, &out->d_distortion);
 }
 
 // Of rays; optional ones, or all of them.
@@ -246,8 +247,8 @@ hp_status hp_diff(hp_stream* stream, const hp_plan* plan, const hp_samp_t* sampl
                "gradients.wanted, values: hp_diff gives the background's sum alone; hp_samp_backward goes on");
     // The image's shape comes from the first adjoint that is there.
     int64_t height = 1, width = job.count;
-    for (const hp_tensor* t :
-         {&gradients->d_rgb, &gradients->d_opacity, &gradients->d_transmittance, &gradients->d_depth}) {
+    for (const hp_tensor* t : {&gradients->d_rgb, &gradients->d_opacity, &gradients->d_transmittance,
+                               &gradients->d_depth, &gradients->d_distortion}) {
       if (t->data && t->rank >= 2) {
         height = t->shape[0];
         width = t->shape[1];
@@ -268,6 +269,9 @@ hp_status hp_diff(hp_stream* stream, const hp_plan* plan, const hp_samp_t* sampl
     g.radiance = AsImage(job.integrals.rgb, width);
     g.transmittance = AsImage(job.integrals.transmittance, width);
     g.depth = AsImage(job.integrals.depth, width);
+    HP_REQUIRE(!g.d_distortion.data || job.integrals.distortion.data,
+               "integrals.distortion = NULL: required with gradients.d_distortion; hp_int writes it");
+    if (job.integrals.distortion.data) g.distortion = AsImage(job.integrals.distortion, width);
     HP_RETURN_IF_ERROR(CheckCounters(counters, &count));
     return stream->ctx->backend->Launch(stream->handle, Op::kDiff, plan->precision, job, count);
   });
@@ -371,6 +375,10 @@ hp_status hp_samp_int_fused_backward(hp_stream* stream, const hp_plan* plan, con
     HP_RETURN_IF_ERROR(
         CheckTensor("forward.transmittance", forward->transmittance, real, {height, width}, false, &g.transmittance));
     HP_RETURN_IF_ERROR(CheckTensor("forward.depth", forward->depth, real, {height, width}, false, &g.depth));
+    if (g.d_distortion.data) {
+      HP_RETURN_IF_ERROR(
+          CheckTensor("forward.distortion", forward->distortion, real, {height, width}, false, &g.distortion));
+    }
     HP_RETURN_IF_ERROR(CheckCounters(counters, &count));
     return stream->ctx->backend->Launch(stream->handle, Op::kBackward, plan->precision, job, count);
   });

@@ -108,7 +108,8 @@ hp_status hp_img(hp_stream* stream, const hp_plan* plan, const hp_intl_t* integr
     HP_REQUIRE(job.count >= 1, "integrals.rgb.shape[0] = %lld: must be >= 1", static_cast<long long>(job.count));
     // The image's shape comes from the first tensor that is there.
     int64_t height = 1, width = job.count;
-    for (const hp_tensor* t : {&out->rgb, &out->opacity, &out->transmittance, &out->depth, &out->hit, &out->radiance}) {
+    for (const hp_tensor* t :
+         {&out->rgb, &out->opacity, &out->transmittance, &out->depth, &out->distortion, &out->hit, &out->radiance}) {
       if (t->data && t->rank >= 2) {
         height = t->shape[0];
         width = t->shape[1];
@@ -122,6 +123,8 @@ hp_status hp_img(hp_stream* stream, const hp_plan* plan, const hp_intl_t* integr
     job.roi = {0, 0, static_cast<int32_t>(width), static_cast<int32_t>(height)};
     HP_RETURN_IF_ERROR(CheckIntegrals(*plan, integrals, job.count, &job.integrals));
     HP_RETURN_IF_ERROR(CheckImage(*plan, out, height, width, &job.image));
+    HP_REQUIRE(!job.image.distortion.data || job.integrals.distortion.data,
+               "integrals.distortion = NULL: required for img.distortion; hp_int writes it");
     return stream->ctx->backend->Launch(stream->handle, Op::kCompose, plan->precision, job, nullptr);
   });
 }

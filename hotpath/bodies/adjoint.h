@@ -12,24 +12,50 @@ struct RayLoss {
   F r, g, b, depth;                          // dL/d(radiance), dL/d(depth)
   F tail;                                    // T_n dL/dT_n, by the background, the transmittance and the opacity
   F whole_r, whole_g, whole_b, whole_depth;  // sums over the whole ray
+  F distortion;                              // dL/dD; this and what follows is read where rays have a Spread
+  F whole_distortion, whole_transmittance;   // D, T_n
 };
 
 struct SampleAdjoint {
   F sigma, r, g, b, t, length;
 };
 
-// The next sample forward, and its adjoint. With e_k = dL/dC . c_k + dL/dD t_k, what a unit of weight at k is worth:
+// The next sample forward, and its adjoint. With e_k = dL/dC . c_k + dL/d(depth) t_k, what a unit of
+// weight at k is worth:
 //   dL/d(sigma_k length_k) = T_{k+1} e_k - sum_{j>k} w_j e_j - T_n dL/dT_n
 // The sum over what lies ahead is the whole less what has passed: nothing is stored per sample, and since the same
 // numbers were added in the same order, it ends at exactly 0.
-HP_FN SampleAdjoint integrate_sample_adjoint(Integral& s, M live, const RayLoss& loss, F t, F length, F sigma, F r, F g,
-                                             F b) {
-  const F w = integrate_sample(s, live, t, length, sigma, r, g, b);
-  const F here = madd(loss.r, r, madd(loss.g, g, madd(loss.b, b, loss.depth * t)));
+//
+// Distortion adds to e_k what D gains by weight at k, with W = 1 - T the weight that has passed and lies ahead:
+//   dD/dw_k = 2 (lag_k + lead_k) + 2/3 w_k length_k,  lead_k = sum_{j>k} w_j (t_j - t_k)
+// and to the sum over what lies ahead, D being made of pairs before, pairs behind, and pairs across k:
+//   sum_{j>k} w_j dD/dw_j = 2 (D - D_k) - 2 (W_k lead_k + (W_n - W_k) lag_k)
+template <class SpreadType>
+HP_FN SampleAdjoint integrate_sample_adjoint(Integral& s, SpreadType& spread, M live, const RayLoss& loss, F t,
+                                             F length, F sigma, F r, F g, F b) {
+  const F before = s.opacity();
+  F lag = splat(0);
+  if constexpr (SpreadType::kAsked) lag = lag_at(spread, before, t);
+  const F w = integrate_sample(s, spread, live, t, length, sigma, r, g, b);
+  F here = madd(loss.r, r, madd(loss.g, g, madd(loss.b, b, loss.depth * t)));
   F ahead = madd(loss.depth, loss.whole_depth - s.depth, loss.tail);
   ahead = madd(loss.r, loss.whole_r - s.r, madd(loss.g, loss.whole_g - s.g, madd(loss.b, loss.whole_b - s.b, ahead)));
+  F d_t = w * loss.depth, d_own_length = splat(0);
+  if constexpr (SpreadType::kAsked) {
+    const F two = splat(2), passed = s.opacity(), to_come = s.transmittance() - loss.whole_transmittance;
+    const F lead = nmadd(t, to_come, loss.whole_depth - s.depth);
+    const F w_length = w * splat(Real(1.0 / 3)) * length;
+    here = madd(loss.distortion * two, lag + lead + w_length, here);
+    const F across = madd(passed, lead, to_come * lag);
+    ahead = madd(loss.distortion * two, loss.whole_distortion - spread.distortion - across, ahead);
+    // t_k moves away from what lies before it, towards what lies ahead.
+    d_t = madd(loss.distortion * two, w * (before - to_come), d_t);
+    d_own_length = loss.distortion * w * w * splat(Real(1.0 / 3));
+  }
   const F d_tau = select(live, madd(s.transmittance(), here, -ahead), splat(0));
-  return {d_tau * length, w * loss.r, w * loss.g, w * loss.b, w * loss.depth, d_tau * sigma};
+  F d_length = d_tau * sigma;
+  if constexpr (SpreadType::kAsked) d_length = d_length + d_own_length;
+  return {d_tau * length, w * loss.r, w * loss.g, w * loss.b, d_t, d_length};
 }
 
 // dL/d of what places a ray's samples.

@@ -66,7 +66,7 @@ struct RaysArgs {
 };
 
 struct ImageArgs {
-  View rgb, opacity, transmittance, depth, hit, radiance;  // (H, W[, 3]); data may be null
+  View rgb, opacity, transmittance, depth, distortion, hit, radiance;  // (H, W[, 3]); data may be null
 };
 
 struct SampArgs {
@@ -75,7 +75,7 @@ struct SampArgs {
 };
 
 struct IntlArgs {
-  View rgb, transmittance, opacity, depth, end;
+  View rgb, transmittance, opacity, depth, distortion, end;  // the last two may be null
 };
 
 // Two's complement, 128 bits: what a sum over all rays adds up in, exactly.
@@ -92,8 +92,8 @@ struct Counters {
 
 // What backward reads and writes besides rays, field and colours.
 struct GradientArgs {
-  View d_rgb, d_opacity, d_transmittance, d_depth;      // dL/d(image); data may be null
-  View radiance, transmittance, depth;                  // of the forward
+  View d_rgb, d_opacity, d_transmittance, d_depth, d_distortion;  // dL/d(image); data may be null
+  View radiance, transmittance, depth, distortion;      // of the forward; the last may be null without d_distortion
   View d_origins, d_directions, d_t_near, d_t_far;      // of given rays; data may be null
   View d_sample_t, d_sample_dt, d_sigma, d_sample_rgb;  // staged: dL/d(samples)
   void* store = nullptr;                                // the backend's sums of field values; null: not wanted

@@ -37,19 +37,24 @@ struct EmptySpace {
 };
 
 // How far a packet has come. A march can pause after any number of segments and go on later: the same bits.
+// kSpread: the ray is asked for its distortion.
+template <bool kSpread>
 struct Progress {
   Integral integral;
+  typename SpreadOf<kSpread>::Type spread;
   I k;
   M stopped;  // ended by early stop
   bool done;
 };
 
-HP_FN Progress begin_progress(const March& s) {
-  return {Integral::begin(), s.first, splat_mask(false), false};
+template <bool kSpread>
+HP_FN Progress<kSpread> begin_progress(I first) {
+  return {Integral::begin(), SpreadOf<kSpread>::Type::begin(), first, splat_mask(false), false};
 }
 
 // Takes lanes out of `live` whose transmittance is below the threshold.
-HP_FN M stop_lanes(Real early_stop, M live, Progress& at) {
+template <bool kSpread>
+HP_FN M stop_lanes(Real early_stop, M live, Progress<kSpread>& at) {
   if (early_stop > Real(0)) {
     M ends = both(live, at.integral.transmittance() < splat(early_stop));
     at.stopped = either(at.stopped, ends);
@@ -59,9 +64,9 @@ HP_FN M stop_lanes(Real early_stop, M live, Progress& at) {
 }
 
 // A field without empty space to skip: at most `rounds` rounds of Field::kUnroll segments per lane.
-template <class Field>
+template <bool kSpread, class Field>
 HP_FN void march_everywhere(const Field& field, const Lattice& lattice, const March& s, Real early_stop, int rounds,
-                            Progress& at, PacketCounts& counts) {
+                            Progress<kSpread>& at, PacketCounts& counts) {
   const I one = splat_int(1);
   for (; rounds > 0; --rounds) {
     M live = stop_lanes(early_stop, without(less_equal(at.k, s.last), at.stopped), at);
@@ -80,16 +85,16 @@ HP_FN void march_everywhere(const Field& field, const Lattice& lattice, const Ma
       place_sample(lattice, s, k1, ends, t1, length1);
       const Sample here = field.sample(madd(t, s.gx, s.px), madd(t, s.gy, s.py), madd(t, s.gz, s.pz));
       const Sample next = field.sample(madd(t1, s.gx, s.px), madd(t1, s.gy, s.py), madd(t1, s.gz, s.pz));
-      integrate_sample(at.integral, live, t, length, here.sigma, here.r, here.g, here.b);
+      integrate_sample(at.integral, at.spread, live, t, length, here.sigma, here.r, here.g, here.b);
       M live1 = stop_lanes(early_stop, both(live, less_equal(k1, s.last)), at);
-      integrate_sample(at.integral, live1, t1, length1, next.sigma, next.r, next.g, next.b);
+      integrate_sample(at.integral, at.spread, live1, t1, length1, next.sigma, next.r, next.g, next.b);
       counts.samples += count_of(live) + count_of(live1);
       at.k = k1 + one;
     } else {
       const bool ends = any(both(live, either(equal(at.k, s.first), less_equal(s.last, at.k))));
       place_sample(lattice, s, at.k, ends, t, length);
       const Sample here = field.sample(madd(t, s.gx, s.px), madd(t, s.gy, s.py), madd(t, s.gz, s.pz));
-      integrate_sample(at.integral, live, t, length, here.sigma, here.r, here.g, here.b);
+      integrate_sample(at.integral, at.spread, live, t, length, here.sigma, here.r, here.g, here.b);
       counts.samples += count_of(live);
       at.k = at.k + one;
     }
@@ -113,9 +118,9 @@ HP_FN M seek(const Field& field, const EmptySpace<Field>& space, const Lattice& 
 }
 
 // A field that knows its empty space: every lane first moves on to where something is, then all sample together.
-template <class Field>
+template <bool kSpread, class Field>
 HP_FN void march_skipping(const Field& field, const Lattice& lattice, const March& s, Real early_stop, bool skip,
-                          int rounds, Progress& at, PacketCounts& counts) {
+                          int rounds, Progress<kSpread>& at, PacketCounts& counts) {
   const EmptySpace<Field> space(field, s);
   for (; rounds > 0; --rounds) {
     M live = stop_lanes(early_stop, without(less_equal(at.k, s.last), at.stopped), at);
@@ -127,7 +132,7 @@ HP_FN void march_skipping(const Field& field, const Lattice& lattice, const Marc
       break;
     }
     const Sample here = field.sample_at(place);
-    const F w = integrate_sample(at.integral, live, t, length, here.sigma, here.r, here.g, here.b);
+    const F w = integrate_sample(at.integral, at.spread, live, t, length, here.sigma, here.r, here.g, here.b);
     field.saw(place, live, w);
     counts.samples += count_of(live);
     at.k = at.k + splat_int(1);
@@ -135,10 +140,10 @@ HP_FN void march_skipping(const Field& field, const Lattice& lattice, const Marc
 }
 
 // Marches at most `rounds` rounds and notes in `progress` how far it came.
-template <class Field>
+template <bool kSpread, class Field>
 HP_FN void march_some(const Field& field, const Lattice& lattice, const March& s, Real early_stop, bool skip,
-                      int rounds, Progress& progress, PacketCounts& counts) {
-  Progress at = progress;  // in registers
+                      int rounds, Progress<kSpread>& progress, PacketCounts& counts) {
+  Progress<kSpread> at = progress;  // in registers
   PacketCounts local;
   if constexpr (Field::kSkipsEmptySpace) {
     march_skipping(field, lattice, s, early_stop, skip, rounds, at, local);
@@ -150,7 +155,8 @@ HP_FN void march_some(const Field& field, const Lattice& lattice, const March& s
 }
 
 // Closes the books of a packet that is done.
-HP_FN void count_ends(const March& s, Real early_stop, const Progress& at, PacketCounts& counts) {
+template <bool kSpread>
+HP_FN void count_ends(const March& s, Real early_stop, const Progress<kSpread>& at, PacketCounts& counts) {
   // A ray cut by max_steps that is opaque by then would have stopped there.
   M stopped = at.stopped, truncated = without(s.truncated, stopped);
   if (early_stop > Real(0)) {
@@ -164,11 +170,11 @@ HP_FN void count_ends(const March& s, Real early_stop, const Progress& at, Packe
 
 // Image values of a ray: over the background, and the mask of hits.
 struct Pixel {
-  F r, g, b, opacity, transmittance, depth, hit;
+  F r, g, b, opacity, transmittance, depth, distortion, hit;
   F radiance_r, radiance_g, radiance_b;  // without the background
 };
 
-HP_FN Pixel compose(const double background[3], F r, F g, F b, F transmittance, F opacity, F depth) {
+HP_FN Pixel compose(const double background[3], F r, F g, F b, F transmittance, F opacity, F depth, F distortion) {
   Pixel p;
   p.radiance_r = r;
   p.radiance_g = g;
@@ -179,6 +185,7 @@ HP_FN Pixel compose(const double background[3], F r, F g, F b, F transmittance, 
   p.opacity = opacity;
   p.transmittance = transmittance;
   p.depth = depth;
+  p.distortion = distortion;
   p.hit = select(opacity > splat(Real(0.5)), splat(1), splat(0));
   return p;
 }

@@ -45,17 +45,17 @@ HP_FN void sample_adjoint(const Field& field, const Lattice& lattice, const Marc
 }
 
 // At most `rounds` rounds of one segment per lane, in the order of march_everywhere and march_skipping.
-template <bool kPlace, class Field, class Sink>
+template <bool kPlace, bool kSpread, class Field, class Sink>
 HP_FN void march_adjoint(const Field& field, const Lattice& lattice, const March& s, Real early_stop, bool skip,
-                         int rounds, const RayLoss& loss, Progress& progress, RayTotals<Field>& totals_, Sink& sink,
-                         PacketCounts& counts) {
-  Progress at = progress;  // in registers
+                         int rounds, const RayLoss& loss, Progress<kSpread>& progress, RayTotals<Field>& totals_,
+                         Sink& sink, PacketCounts& counts) {
+  Progress<kSpread> at = progress;  // in registers
   RayTotals<Field> totals = totals_;
   int64_t samples = 0;
   auto step = [&](const typename Field::Place& place, M live, F t, F length) {
     const Sample here = field.sample_at(place);
     const SampleAdjoint d =
-        integrate_sample_adjoint(at.integral, live, loss, t, length, here.sigma, here.r, here.g, here.b);
+        integrate_sample_adjoint(at.integral, at.spread, live, loss, t, length, here.sigma, here.r, here.g, here.b);
     sample_adjoint<kPlace>(field, lattice, s, place, here, at.k, t, live, d, sink, totals);
     samples += count_of(live);
     at.k = at.k + splat_int(1);

@@ -23,19 +23,21 @@ struct NoSink {
 };
 
 // `loss` says what the image's adjoint is, its tail being dL/dT_n; what the forward made of the ray is computed here.
-template <class Field>
+template <bool kSpread, class Field>
 HP_FN F step_adjoint(const Field& field, const Lattice& lattice, const March& s, Real early_stop, bool skip,
                      RayLoss loss) {
   constexpr int kAll = 0x7fffffff;
   PacketCounts counts;
-  Progress at = begin_progress(s);
+  Progress<kSpread> at = begin_progress<kSpread>(s.first);
   march_some(field, lattice, s, early_stop, skip, kAll, at, counts);
   loss.whole_r = at.integral.r;
   loss.whole_g = at.integral.g;
   loss.whole_b = at.integral.b;
   loss.whole_depth = at.integral.depth;
+  loss.whole_distortion = distortion_of(at.spread);
+  loss.whole_transmittance = at.integral.transmittance();
   loss.tail = at.integral.transmittance() * loss.tail;
-  at = begin_progress(s);
+  at = begin_progress<kSpread>(s.first);
   RayTotals<Field> totals = RayTotals<Field>::zero();
   NoSink sink;
   march_adjoint<true>(field, lattice, s, early_stop, skip, kAll, loss, at, totals, sink, counts);

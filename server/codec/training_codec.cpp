@@ -26,7 +26,7 @@ namespace {
   X(weight_decay) X(sparse) X(clip_norm) X(clip_value) X(accumulate_steps) X(loss_scale) X(loss_scale_window)
 #define DVREN_SCHEDULE_KEYS(X) X(kind) X(final_factor) X(warmup_steps)
 #define DVREN_LOSS_KEYS(X) X(kind) X(delta)
-#define DVREN_REGULARISER_KEYS(X) X(tv_density) X(tv_color) X(tv_every_steps) X(sparsity)
+#define DVREN_REGULARISER_KEYS(X) X(tv_density) X(tv_color) X(tv_every_steps) X(sparsity) X(distortion)
 #define DVREN_RAY_KEYS(X) \
   X(background) X(foreground_fraction) X(error_map) X(error_fraction) X(error_cell) X(error_decay)
 #define DVREN_OCCUPANCY_KEYS(X) X(every_steps) X(from_step) X(alpha_threshold) X(weight_threshold) X(seen_window)

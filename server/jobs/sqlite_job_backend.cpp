@@ -354,16 +354,24 @@ class SqliteJobBackend final : public JobBackend {
 
   // All in one commit. When that fails, none of them is at fault alone: each gets its own.
   void WriteGroup(const std::vector<Request*>& group) {
+    // No body has run yet, so this is nobody's fault. Another program that holds the file costs all one wait together.
+    if (const absl::Status begun = Begin(); !begun.ok()) {
+      for (Request* request : group) request->outcome = begun;
+      return;
+    }
     if (Commit(group).ok()) return;
     for (Request* request : group) {
-      const absl::Status status = Commit({request});
+      absl::Status status = Begin();
+      if (status.ok()) status = Commit({request});
       if (!status.ok()) request->outcome = status;
     }
   }
 
-  // An error of a body is its request's outcome and changes nothing for the others; what is returned concerns all.
+  absl::Status Begin() { return connection_->Run("BEGIN IMMEDIATE"); }
+
+  // Ends what Begin has begun. An error of a body is its request's outcome and changes nothing for the others; what is
+  // returned concerns all.
   absl::Status Commit(const std::vector<Request*>& group) {
-    DVREN_RETURN_IF_ERROR(connection_->Run("BEGIN IMMEDIATE"));
     SqliteTransaction transaction(*connection_);
     absl::Status status;
     for (Request* request : group) {
@@ -453,6 +461,15 @@ absl::StatusOr<std::unique_ptr<JobBackend>> OpenSqliteJobBackend(const std::stri
         folder, " to begin without jobs"));
   }
   DVREN_ASSIGN_OR_RETURN(std::unique_ptr<SqliteConnection> connection, SqliteConnection::Open(path, false));
+  if (was_created) {
+    // SQLite takes an empty file for a new database, and finds it sound.
+    DVREN_ASSIGN_OR_RETURN(const std::string version, connection->ReadText("PRAGMA user_version"));
+    if (version == "0") {
+      return absl::DataLossError(absl::StrCat(
+          "jobs.store = ", path, ": there was a queue, and its file is empty; restore it, with the files named like",
+          " it, from a backup, or remove ", folder, " to begin without jobs"));
+    }
+  }
   DVREN_ASSIGN_OR_RETURN(const std::string mode, connection->ReadText("PRAGMA journal_mode = WAL"));
   if (mode != "wal") {
     return absl::FailedPreconditionError(absl::StrCat("jobs.store = ", path,

@@ -76,7 +76,9 @@ void CheckCase(const GoldenCase& golden, const HpContext& context) {
     };
     const ReferencePixel p = reference(exact);
     worst_exact = std::max(worst_exact, off(p.rgb, p.opacity, p.depth, pixel));
-    worst_stored = std::max(worst_stored, off(rgb, fused.opacity[i], fused.depth[i], reference(stored)));
+    const ReferencePixel of_stored = reference(stored);
+    worst_stored = std::max({worst_stored, off(rgb, fused.opacity[i], fused.depth[i], of_stored),
+                             std::fabs(fused.distortion[i] - of_stored.distortion)});
   }
   INFO(golden.name << ", " << context.name() << (sizeof(Real) == 8 ? ", f64" : ", f32"));
   CHECK(worst <= (sizeof(Real) == 4 ? 1e-5 : 1e-7));

@@ -196,6 +196,14 @@ void CompareAllWays(const FieldExample& example, FieldEverywhere& field, const V
     expect(unskipped, where + ", nothing skipped", but_samples);
     desc.skip_empty = 1;
     const HpPlan plan = MakePlan(context, desc);
+    // Not asked for distortion, which is another kernel.
+    HpImage<Real> plain(height, width);
+    hp_img_t plain_view = plain.View();
+    plain_view.distortion = NoTensor();
+    HpCheck(hp_samp_int_fused(context.stream(), plan.get(), &instance, 1, nullptr, whole, &plain_view,
+                              plain.CounterTensor(), NoWorkspace()));
+    plain.distortion = reference.distortion;
+    expect(plain, where + ", without distortion", all);
     expect(RenderPieces<Real>(context, plan, instance, width, height), where + ", in pieces", all);
 
     HpCounters counters{};

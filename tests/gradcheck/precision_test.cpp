@@ -78,7 +78,7 @@ TEST_CASE("SinglePrecisionGradientsAreTheDoubleOnes", "[gradcheck]") {
     HpAdjoint<double> adjoint =
         HpAdjoint<double>::Random(scene.camera.height, scene.camera.width, scene.inputs, 5 + scene.name.size());
     // Of one sign, as neighbouring pixels of a real loss mostly are.
-    for (auto* v : {&adjoint.rgb, &adjoint.opacity, &adjoint.transmittance, &adjoint.depth}) {
+    for (auto* v : {&adjoint.rgb, &adjoint.opacity, &adjoint.transmittance, &adjoint.depth, &adjoint.distortion}) {
       for (double& g : *v) g = 0.25 + std::fabs(g);
     }
     for (std::size_t i = 0; i < adjoint.size(); ++i) {

@@ -119,7 +119,7 @@ double ComparePrecisions(const HpContext& context, Evaluator& evaluator, const S
                          const HpRays<double>& given, std::uint64_t seed) {
   const HpRays<double> rays = Rounded(given);
   HpAdjoint<double> adjoint = Row(rays.size(), scene.inputs, seed);
-  for (auto* v : {&adjoint.rgb, &adjoint.opacity, &adjoint.transmittance, &adjoint.depth}) {
+  for (auto* v : {&adjoint.rgb, &adjoint.opacity, &adjoint.transmittance, &adjoint.depth, &adjoint.distortion}) {
     for (double& g : *v) g = 0.25 + std::fabs(g);
   }
   const Evaluation at = evaluator.Rays(scene, rays);
@@ -205,8 +205,8 @@ TEST_CASE("RayGradientsAreTheSlopesOfTheForward", "[gradcheck]") {
       SceneUnderTest scene = MakeScene(example);
       scene.desc.sampling = samplers[seed++ % samplers.size()].sampling;
       scene.desc.early_stop = early_stop;
-      const unsigned inputs[] = {kOfAll, kOfRgb, kOfOpacity, kOfDepth, kOfTransmittance};
-      scene.inputs = inputs[seed % 5];
+      const unsigned inputs[] = {kOfAll, kOfRgb, kOfOpacity, kOfDepth, kOfTransmittance, kOfDistortion};
+      scene.inputs = inputs[seed % 6];
       INFO(example.name << ", sampling " << scene.desc.sampling << ", early stop " << early_stop << ", inputs "
                         << scene.inputs);
       CompareWithSlopes(context, evaluator, scene, SomeRays(example, 40, seed, false), seed, verdicts);

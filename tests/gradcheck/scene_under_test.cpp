@@ -280,9 +280,17 @@ std::vector<SceneUnderTest> PairwiseScenes(const std::vector<FieldExample>& exam
       scene.inputs = inputs[(i + 2 * j) % 5];
       scene.desc.sampling = samplers[(i + j) % samplers.size()].sampling;
       scene.desc.early_stop = (i / 2 + j) % 3 == 0 ? 0.05 : 0;
-      scene.name = example.name + " | " + model + " | sampler " + samplers[(i + j) % samplers.size()].name +
-                   ", inputs " + std::to_string(scene.inputs) + ", early stop " + std::to_string(scene.desc.early_stop);
-      scenes.push_back(std::move(scene));
+      auto add = [&](SceneUnderTest of) {
+        of.name = example.name + " | " + model + " | sampler " + samplers[(i + j) % samplers.size()].name +
+                  ", inputs " + std::to_string(of.inputs) + ", early stop " + std::to_string(of.desc.early_stop);
+        scenes.push_back(std::move(of));
+      };
+      add(scene);
+      // Kernels of their own.
+      if ((i + j) % 2 == 0) {
+        scene.inputs = kOfDistortion;
+        add(scene);
+      }
     }
   }
   return scenes;

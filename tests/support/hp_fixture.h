@@ -322,7 +322,7 @@ struct HpRays {
 template <class Real>
 struct HpImage {
   int height = 0, width = 0;
-  std::vector<Real> rgb, opacity, transmittance, depth, hit, radiance;
+  std::vector<Real> rgb, opacity, transmittance, depth, distortion, hit, radiance;
   HpCounters counters{};
 
   HpImage() = default;
@@ -330,7 +330,7 @@ struct HpImage {
     const std::size_t n = static_cast<std::size_t>(h) * static_cast<std::size_t>(w);
     const Real unset = std::numeric_limits<Real>::quiet_NaN();
     for (auto* v : {&rgb, &radiance}) v->assign(3 * n, unset);
-    for (auto* v : {&opacity, &transmittance, &depth, &hit}) v->assign(n, unset);
+    for (auto* v : {&opacity, &transmittance, &depth, &distortion, &hit}) v->assign(n, unset);
   }
   [[nodiscard]] std::size_t size() const { return opacity.size(); }
   [[nodiscard]] std::size_t At(int x, int y) const {
@@ -356,6 +356,7 @@ struct HpImage {
     img.opacity = plane(opacity);
     img.transmittance = plane(transmittance);
     img.depth = plane(depth);
+    img.distortion = plane(distortion);
     img.hit = plane(hit);
     return img;
   }
@@ -378,10 +379,10 @@ std::string Difference(const HpImage<Real>& a, const HpImage<Real>& b) {
                   first, static_cast<double>(x[first]), static_cast<double>(y[first]));
     return text;
   };
-  for (const std::string& text :
-       {compare("rgb", a.rgb, b.rgb), compare("opacity", a.opacity, b.opacity),
-        compare("transmittance", a.transmittance, b.transmittance), compare("depth", a.depth, b.depth),
-        compare("hit", a.hit, b.hit), compare("radiance", a.radiance, b.radiance)}) {
+  for (const std::string& text : {compare("rgb", a.rgb, b.rgb), compare("opacity", a.opacity, b.opacity),
+                                  compare("transmittance", a.transmittance, b.transmittance),
+                                  compare("depth", a.depth, b.depth), compare("distortion", a.distortion, b.distortion),
+                                  compare("hit", a.hit, b.hit), compare("radiance", a.radiance, b.radiance)}) {
     if (!text.empty()) return text;
   }
   return "";
@@ -454,12 +455,12 @@ struct HpSamples {
 
 template <class Real>
 struct HpIntegrals {
-  std::vector<Real> rgb, transmittance, opacity, depth;
+  std::vector<Real> rgb, transmittance, opacity, depth, distortion;
   std::vector<std::int32_t> end;
   explicit HpIntegrals(std::int64_t n) {
     const auto size = static_cast<std::size_t>(n);
     const Real unset = std::numeric_limits<Real>::quiet_NaN();
-    for (auto* v : {&transmittance, &opacity, &depth}) v->assign(size, unset);
+    for (auto* v : {&transmittance, &opacity, &depth, &distortion}) v->assign(size, unset);
     rgb.assign(3 * size, unset);
     end.assign(size, -1);
   }
@@ -471,6 +472,7 @@ struct HpIntegrals {
     s.transmittance = TensorOf(transmittance.data(), {n});
     s.opacity = TensorOf(opacity.data(), {n});
     s.depth = TensorOf(depth.data(), {n});
+    s.distortion = TensorOf(distortion.data(), {n});
     s.end = TensorOf(end.data(), {n});
     return s;
   }

@@ -83,25 +83,33 @@ struct HpSums {
 
 // ---- dL/d(image) ----------------------------------------------------------------------------------------------------
 
-enum AdjointInput : unsigned { kOfRgb = 1, kOfOpacity = 2, kOfTransmittance = 4, kOfDepth = 8, kOfAll = 15 };
+enum AdjointInput : unsigned {
+  kOfRgb = 1,
+  kOfOpacity = 2,
+  kOfTransmittance = 4,
+  kOfDepth = 8,
+  kOfDistortion = 16,
+  kOfAll = 31,
+  kOfAllButDistortion = 15,  // which kernels of their own compute
+};
 
 template <class Real>
 struct HpAdjoint {
   int height = 0, width = 0;
   unsigned inputs = kOfAll;  // AdjointInput; what is not in here is left out of the call
-  std::vector<Real> rgb, opacity, transmittance, depth;
+  std::vector<Real> rgb, opacity, transmittance, depth, distortion;
 
   HpAdjoint() = default;
   HpAdjoint(int h, int w, unsigned of, double value = 0) : height(h), width(w), inputs(of) {
     const std::size_t n = static_cast<std::size_t>(h) * static_cast<std::size_t>(w);
     rgb.assign(3 * n, static_cast<Real>(value));
-    for (auto* v : {&opacity, &transmittance, &depth}) v->assign(n, static_cast<Real>(value));
+    for (auto* v : {&opacity, &transmittance, &depth, &distortion}) v->assign(n, static_cast<Real>(value));
   }
   // Numbers that f32 holds exactly, so that both precisions get the same.
   static HpAdjoint Random(int h, int w, unsigned of, std::uint64_t seed) {
     HpAdjoint a(h, w, of);
     TestRandom random(seed);
-    for (auto* v : {&a.rgb, &a.opacity, &a.transmittance, &a.depth}) {
+    for (auto* v : {&a.rgb, &a.opacity, &a.transmittance, &a.depth, &a.distortion}) {
       for (Real& x : *v) x = static_cast<Real>((random.Below(2048) - 1024) * 0x1p-10);
     }
     return a;
@@ -110,7 +118,7 @@ struct HpAdjoint {
   // Silences one pixel.
   void Mute(std::size_t pixel) {
     for (std::size_t c = 0; c < 3; ++c) rgb[3 * pixel + c] = 0;
-    opacity[pixel] = transmittance[pixel] = depth[pixel] = 0;
+    opacity[pixel] = transmittance[pixel] = depth[pixel] = distortion[pixel] = 0;
   }
   // The adjoint image's tensors in `g`, of the window of h x w pixels at (x, y).
   void Fill(hp_grads_t& g, int x, int y, int h, int w) const {
@@ -129,6 +137,7 @@ struct HpAdjoint {
     g.d_opacity = plane(opacity, kOfOpacity);
     g.d_transmittance = plane(transmittance, kOfTransmittance);
     g.d_depth = plane(depth, kOfDepth);
+    g.d_distortion = plane(distortion, kOfDistortion);
   }
   void Fill(hp_grads_t& g) const { Fill(g, 0, 0, height, width); }
   // As one row of pixels, for rays.
@@ -148,6 +157,7 @@ struct HpAdjoint {
       if (inputs & kOfOpacity) add(opacity[i], image.opacity[i]);
       if (inputs & kOfTransmittance) add(transmittance[i], image.transmittance[i]);
       if (inputs & kOfDepth) add(depth[i], image.depth[i]);
+      if (inputs & kOfDistortion) add(distortion[i], image.distortion[i]);
     }
     return losses;
   }
@@ -158,6 +168,7 @@ struct HpAdjoint {
     a.opacity.assign(opacity.begin(), opacity.end());
     a.transmittance.assign(transmittance.begin(), transmittance.end());
     a.depth.assign(depth.begin(), depth.end());
+    a.distortion.assign(distortion.begin(), distortion.end());
     return a;
   }
 };
@@ -220,8 +231,8 @@ std::string Difference(const HpBackward<Real>& a, const HpBackward<Real>& b) {
 inline hp_grads_t NoGradients() {
   hp_grads_t g = {};
   HP_INIT(g);
-  for (hp_tensor* t : {&g.d_rgb, &g.d_opacity, &g.d_transmittance, &g.d_depth, &g.sums, &g.d_origins, &g.d_directions,
-                       &g.d_t_near, &g.d_t_far}) {
+  for (hp_tensor* t : {&g.d_rgb, &g.d_opacity, &g.d_transmittance, &g.d_depth, &g.d_distortion, &g.sums, &g.d_origins,
+                       &g.d_directions, &g.d_t_near, &g.d_t_far}) {
     *t = NoTensor();
   }
   return g;

@@ -76,7 +76,7 @@ struct ReferenceMedium {
 
 struct ReferencePixel {
   Vec3 rgb{0, 0, 0};
-  double opacity = 0, depth = 0, transmittance = 1;
+  double opacity = 0, depth = 0, transmittance = 1, distortion = 0;
   std::int64_t segments = 0;
 };
 
@@ -102,6 +102,7 @@ inline ReferencePixel ReferenceRay(const ReferenceMedium& medium, const hp_plan_
                                    const Vec3& d, double t_near, double t_far, std::uint64_t id = 0) {
   ReferencePixel pixel;
   double t0 = t_near, t1 = t_far, through = 1;
+  std::vector<std::array<double, 3>> weights;  // w, t, length
   if (ReferenceClip(medium, o, d, &t0, &t1)) {
     std::int64_t k = std::max<std::int64_t>(0, static_cast<std::int64_t>((t0 - t_near) / plan.dt) - 1);
     for (;; ++k) {
@@ -126,9 +127,14 @@ inline ReferencePixel ReferenceRay(const ReferenceMedium& medium, const hp_plan_
       through -= w;
       pixel.rgb = pixel.rgb + w * s.rgb;
       pixel.depth += w * t;
+      weights.push_back({w, t, end - begin});
       pixel.opacity += w;
       ++pixel.segments;
     }
+  }
+  for (const auto& [w, t, length] : weights) {
+    for (const auto& [other, there, unused] : weights) pixel.distortion += w * other * std::fabs(t - there);
+    pixel.distortion += w * w * length / 3;
   }
   pixel.transmittance = through;
   const Vec3 background{plan.background[0], plan.background[1], plan.background[2]};

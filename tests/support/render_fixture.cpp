@@ -75,7 +75,8 @@ std::vector<double> Values(Stream& stream, const Tensor& tensor) {
 
 std::vector<std::uint8_t> Bits(Stream& stream, const Frame& frame) {
   std::vector<std::uint8_t> bits;
-  for (const Tensor* image : {&frame.rgb, &frame.opacity, &frame.transmittance, &frame.depth, &frame.hit}) {
+  for (const Tensor* image :
+       {&frame.rgb, &frame.opacity, &frame.transmittance, &frame.depth, &frame.distortion, &frame.hit}) {
     if (!image->defined()) continue;
     const std::size_t begin = bits.size();
     bits.resize(begin + image->bytes());

@@ -40,7 +40,8 @@ using VoxelFunction = std::function<double(double x, double y, double z, int cha
 // The exact bytes of all images, for comparisons bit by bit.
 [[nodiscard]] std::vector<std::uint8_t> Bits(Stream& stream, const Frame& frame);
 
-inline constexpr std::uint32_t kEveryAov = kAovRgb | kAovOpacity | kAovTransmittance | kAovDepth | kAovHit;
+inline constexpr std::uint32_t kEveryAov =
+    kAovRgb | kAovOpacity | kAovTransmittance | kAovDepth | kAovHit | kAovDistortion;
 
 // Rays of either precision, from doubles.
 class Rays {

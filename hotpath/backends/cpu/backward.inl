@@ -29,6 +29,7 @@ static RayLoss read_adjoint(const Job& job, Real scale, const int64_t* x, const 
   loss.g = scaled(g.d_rgb, 1);
   loss.b = scaled(g.d_rgb, 2);
   loss.depth = scaled(g.d_depth, 0);
+  loss.distortion = scaled(g.d_distortion, 0);
   const double* b = job.plan.background;
   const F d_transmittance = scaled(g.d_transmittance, 0) - scaled(g.d_opacity, 0);
   loss.tail = madd(loss.r, splat(Real(b[0])),
@@ -44,7 +45,9 @@ static RayLoss with_forward(RayLoss loss, const Job& job, const int64_t* x, cons
   loss.whole_g = read_pixels(g.radiance, 1, x, y, count);
   loss.whole_b = read_pixels(g.radiance, 2, x, y, count);
   loss.whole_depth = read_pixels(g.depth, 0, x, y, count);
+  loss.whole_distortion = read_pixels(g.distortion, 0, x, y, count);
   const F transmittance = read_pixels(g.transmittance, 0, x, y, count);
+  loss.whole_transmittance = transmittance;
   loss.tail = transmittance * loss.tail;
   d_background[0] = transmittance * loss.r;
   d_background[1] = transmittance * loss.g;
@@ -116,20 +119,25 @@ static double step_backward(const Job& job, const cpu::StepRay& of) {
   ray.live = true;
   RayLoss loss = {};
   loss.r = of.d_rgb[0], loss.g = of.d_rgb[1], loss.b = of.d_rgb[2], loss.depth = of.d_depth;
+  loss.distortion = of.d_distortion;
   loss.tail = of.d_transmittance;
   field.begin_ray(ray.dx, ray.dy, ray.dz);
-  return step_adjoint(field, lattice, start_march(Grid(job.field), lattice, ray), job.plan.early_stop,
-                      job.plan.skip_empty != 0, loss);
+  const March march = start_march(Grid(job.field), lattice, ray);
+  const bool skip = job.plan.skip_empty != 0;
+  if (job.gradients.d_distortion.data) {
+    return step_adjoint<true>(field, lattice, march, job.plan.early_stop, skip, loss);
+  }
+  return step_adjoint<false>(field, lattice, march, job.plan.early_stop, skip, loss);
 }
 #endif
 
 // Adds dL/d(dt) of a packet's rays, computed in double.
 static void add_step(const Job& job, const RayPacket& packet, const RayLoss& adjoint, int count, GradientSink& sink) {
   const cpu::StepKernel kernel = cpu::DoubleKernels().step_backward[job.field.type][job.field.half_storage != 0];
-  Real lanes[13][kWidth];
-  const F all[13] = {packet.ox,    packet.oy, packet.oz, packet.dx, packet.dy,     packet.dz,   packet.t_near,
-                     packet.t_far, adjoint.r, adjoint.g, adjoint.b, adjoint.depth, adjoint.tail};
-  for (int i = 0; i < 13; ++i) store_lanes(all[i], lanes[i]);
+  Real lanes[14][kWidth];
+  const F all[14] = {packet.ox,    packet.oy, packet.oz, packet.dx, packet.dy,     packet.dz,   packet.t_near,
+                     packet.t_far, adjoint.r, adjoint.g, adjoint.b, adjoint.depth, adjoint.tail, adjoint.distortion};
+  for (int i = 0; i < 14; ++i) store_lanes(all[i], lanes[i]);
   int32_t low[kWidth], high[kWidth];
   store_lanes(bits_to_int(packet.id_low), low);
   store_lanes(bits_to_int(packet.id_high), high);
@@ -137,12 +145,12 @@ static void add_step(const Job& job, const RayPacket& packet, const RayLoss& adj
     auto at = [&](int what) { return static_cast<double>(lanes[what][i]); };
     const cpu::StepRay ray = {
         {at(0), at(1), at(2)},          {at(3), at(4), at(5)},  at(6),  at(7), static_cast<uint32_t>(low[i]),
-        static_cast<uint32_t>(high[i]), {at(8), at(9), at(10)}, at(11), at(12)};
+        static_cast<uint32_t>(high[i]), {at(8), at(9), at(10)}, at(11), at(12), at(13)};
     sink.add_one(HP_SUM_DT, kernel(job, ray));
   }
 }
 
-template <class Field, bool kPlace>
+template <class Field, bool kPlace, bool kSpread>
 static void backward(const Job& job, int64_t item, Counters& counters) {
   const Grid grid(job.field);
   const Lattice lattice(job.plan);
@@ -155,12 +163,12 @@ static void backward(const Job& job, int64_t item, Counters& counters) {
   PacketCounts counts;
   for_ray_groups(job, item, nullptr, [&](const RayPacket* rays, const PacketPixels* pixels, int packets) {
     March march[kGroup];
-    Progress progress[kGroup];
+    Progress<kSpread> progress[kGroup];
     RayLoss loss[kGroup];
     RayTotals<Field> totals[kGroup];
     for (int i = 0; i < packets; ++i) {
       march[i] = start_march(grid, lattice, rays[i]);
-      progress[i] = begin_progress(march[i]);
+      progress[i] = begin_progress<kSpread>(march[i].first);
       totals[i] = RayTotals<Field>::zero();
       F d_background[3];
       const PacketPixels& px = pixels[i];
@@ -205,6 +213,7 @@ static void backward(const Job& job, int64_t item, Counters& counters) {
 // ---- staged ---------------------------------------------------------------------------------------------------------
 
 // The adjoint of integrate and compose, from stored samples.
+template <bool kSpread>
 static void diff(const Job& job, int64_t item, Counters& counters) {
   const int64_t end = (item + 1) * kRaysPerItem < job.count ? (item + 1) * kRaysPerItem : job.count;
   const SampArgs& in = job.samples;
@@ -225,7 +234,7 @@ static void diff(const Job& job, int64_t item, Counters& counters) {
     const RayLoss loss = with_forward(read_adjoint(job, Real(1), x, y, count), job, x, y, count, d_background);
     if (sink.scene()) add_background(sink, d_background, first_lanes(count));
     const I total = load_lanes(counts);
-    Progress at = {Integral::begin(), splat_int(0), splat_mask(false), false};
+    Progress<kSpread> at = begin_progress<kSpread>(splat_int(0));
     for (int32_t n = 0; n < in.capacity; ++n) {
       M live = stop_lanes(early_stop, without(less_equal(splat_int(n + 1), total), at.stopped), at);
       Real t[kWidth] = {0}, length[kWidth] = {0}, values[4][kWidth] = {{0}};
@@ -240,7 +249,7 @@ static void diff(const Job& job, int64_t item, Counters& counters) {
         }
       }
       const SampleAdjoint d =
-          integrate_sample_adjoint(at.integral, live, loss, load_lanes(t), load_lanes(length), load_lanes(values[3]),
+          integrate_sample_adjoint(at.integral, at.spread, live, loss, load_lanes(t), load_lanes(length), load_lanes(values[3]),
                                    load_lanes(values[0]), load_lanes(values[1]), load_lanes(values[2]));
       auto write = [&](const View& view, F value, int64_t channel) {
         Real lanes[kWidth];

@@ -146,24 +146,25 @@ class CpuBackend final : public Backend {
         kernel = table.sample[job.field.type][half], items = RayItems(job.rays.count);
         break;
       case Op::kIntegrate:
-        kernel = table.integrate, items = RayItems(job.count);
+        kernel = table.integrate[job.integrals.distortion.data != nullptr], items = RayItems(job.count);
         break;
       case Op::kCompose:
         kernel = table.compose, items = RayItems(job.count);
         break;
       case Op::kFused:
-        kernel = table.fused[job.field.type][half];
+        kernel = table.fused[job.field.type][half][job.image.distortion.data != nullptr];
         items = job.rays.count > 0 ? RayItems(job.rays.count) : ImageItems(job);
         break;
       case Op::kEvaluate:
         kernel = table.evaluate[job.field.type][half], items = RayItems(job.count);
         break;
       case Op::kBackward:
-        kernel = table.backward[job.field.type][half][WantsPlace(job.gradients)];
+        kernel =
+            table.backward[job.field.type][half][WantsPlace(job.gradients)][job.gradients.d_distortion.data != nullptr];
         items = job.rays.count > 0 ? RayItems(job.rays.count) : ImageItems(job);
         break;
       case Op::kDiff:
-        kernel = table.diff, items = RayItems(job.count);
+        kernel = table.diff[job.gradients.d_distortion.data != nullptr], items = RayItems(job.count);
         break;
       case Op::kSampleBackward:
         kernel = table.sample_backward[job.field.type][half], items = RayItems(job.rays.count);

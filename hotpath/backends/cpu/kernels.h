@@ -19,7 +19,7 @@ using Kernel = void (*)(const Job& job, int64_t item, Counters& counters);
 struct StepRay {
   double origin[3], direction[3], t_near, t_far;
   uint32_t id_low, id_high;
-  double d_rgb[3], d_depth, d_transmittance;  // dL/d(radiance), dL/d(depth), dL/dT_n
+  double d_rgb[3], d_depth, d_transmittance, d_distortion;  // dL/d(radiance), dL/d(depth), dL/dT_n, dL/dD
 };
 // A block of up to 8^3 voxels of a dense grid, for an optimizer's step.
 struct BlockUpdate {
@@ -48,18 +48,18 @@ class ScatterLog;
 
 struct KernelTable {
   const char* name;
-  int width;                     // rays per packet
-  Kernel ray;                    // pixels of roi -> rays
-  Kernel integrate, compose;     // staged
-  Kernel fused[kFieldTypes][2];  // [field type][f16 storage]
+  int width;                        // rays per packet
+  Kernel ray;                       // pixels of roi -> rays
+  Kernel integrate[2], compose;     // staged; [distortion, too]
+  Kernel fused[kFieldTypes][2][2];  // [field type][f16 storage][distortion, too]
   Kernel sample[kFieldTypes][2];
   Kernel evaluate[kFieldTypes][2];
-  Kernel backward[kFieldTypes][2][2];  // [field type][f16 storage][position, too]
+  Kernel backward[kFieldTypes][2][2][2];  // [field type][f16 storage][position, too][distortion, too]
   Kernel sample_backward[kFieldTypes][2];
   StepKernel step_backward[kFieldTypes][2];                              // of the double lane alone
   void (*add_noted)(ScatterLog& log, GradientStore& store, int stride);  // f32; null: no logs
   bool wide_scatter;                                                     // contributions of 16 values come whole
-  Kernel diff, ray_backward;                                             // staged
+  Kernel diff[2], ray_backward;                                          // staged; [distortion, too]
   void (*ray_keys)(const Job& job, int64_t item, uint32_t* keys);        // of given rays, for OrderRays
   int64_t (*max_count)(const Job& job);                                  // most segments of any of the job's rays
   BlockKernel update_block[kOptimizers];                                 // f32; returns voxels that changed

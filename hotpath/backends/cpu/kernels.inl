@@ -128,6 +128,7 @@ static void write_pixels(const ImageArgs& image, const Pixel& p, const int64_t* 
   write(image.opacity, p.opacity, 0);
   write(image.transmittance, p.transmittance, 0);
   write(image.depth, p.depth, 0);
+  write(image.distortion, p.distortion, 0);
   write(image.hit, p.hit, 0);
   write(image.radiance, p.radiance_r, 0);
   write(image.radiance, p.radiance_g, 1);
@@ -171,7 +172,7 @@ static void for_ray_groups(const Job& job, int64_t item, Counters* counters, Run
   }
 }
 
-template <class Field>
+template <class Field, bool kSpread>
 static void fused(const Job& job, int64_t item, Counters& counters) {
   const Grid grid(job.field);
   const Lattice lattice(job.plan);
@@ -181,10 +182,10 @@ static void fused(const Job& job, int64_t item, Counters& counters) {
   PacketCounts counts;
   for_ray_groups(job, item, &counters, [&](const RayPacket* rays, const PacketPixels* pixels, int packets) {
     March march[kGroup];
-    Progress progress[kGroup];
+    Progress<kSpread> progress[kGroup];
     for (int i = 0; i < packets; ++i) {
       march[i] = start_march(grid, lattice, rays[i]);
-      progress[i] = begin_progress(march[i]);
+      progress[i] = begin_progress<kSpread>(march[i].first);
     }
     for (bool more = true; more;) {
       more = false;
@@ -199,7 +200,7 @@ static void fused(const Job& job, int64_t item, Counters& counters) {
       const Integral& integral = progress[i].integral;
       count_ends(march[i], early_stop, progress[i], counts);
       Pixel pixel = compose(job.plan.background, integral.r, integral.g, integral.b, integral.transmittance(),
-                            integral.opacity(), integral.depth);
+                            integral.opacity(), integral.depth, distortion_of(progress[i].spread));
       write_pixels(job.image, pixel, pixels[i].out_x, pixels[i].out_y, pixels[i].count);
       counters.value[HP_COUNTER_RAYS] += pixels[i].count;
     }
@@ -360,6 +361,7 @@ static int64_t max_count(const Job& job) {
   return most;
 }
 
+template <bool kSpread>
 static void integrate(const Job& job, int64_t item, Counters& counters) {
   const int64_t end = (item + 1) * kRaysPerItem < job.count ? (item + 1) * kRaysPerItem : job.count;
   const SampArgs& in = job.samples;
@@ -374,6 +376,7 @@ static void integrate(const Job& job, int64_t item, Counters& counters) {
     }
     const I total = load_lanes(counts);
     Integral integral = Integral::begin();
+    auto spread = SpreadOf<kSpread>::Type::begin();
     M stopped = splat_mask(false);
     for (int32_t n = 0;; ++n) {
       M live = without(less_equal(splat_int(n + 1), total), stopped);
@@ -396,23 +399,25 @@ static void integrate(const Job& job, int64_t item, Counters& counters) {
         }
         ends[i] = n + 1;
       }
-      integrate_sample(integral, live, load_lanes(ts), load_lanes(lengths), load_lanes(values[3]),
+      integrate_sample(integral, spread, live, load_lanes(ts), load_lanes(lengths), load_lanes(values[3]),
                        load_lanes(values[0]), load_lanes(values[1]), load_lanes(values[2]));
     }
     counters.value[HP_COUNTER_EARLY_STOPPED] += count_of(stopped);
-    Real lanes[6][kWidth];
+    Real lanes[7][kWidth];
     store_lanes(integral.r, lanes[0]);
     store_lanes(integral.g, lanes[1]);
     store_lanes(integral.b, lanes[2]);
     store_lanes(integral.transmittance(), lanes[3]);
     store_lanes(integral.opacity(), lanes[4]);
     store_lanes(integral.depth, lanes[5]);
+    store_lanes(distortion_of(spread), lanes[6]);
     for (int i = 0; i < count; ++i) {
       const int64_t j = first + i;
       for (int c = 0; c < 3; ++c) real_data(out.rgb)[j * out.rgb.stride0 + c * out.rgb.stride1] = lanes[c][i];
       real_data(out.transmittance)[j * out.transmittance.stride0] = lanes[3][i];
       real_data(out.opacity)[j * out.opacity.stride0] = lanes[4][i];
       real_data(out.depth)[j * out.depth.stride0] = lanes[5][i];
+      if (out.distortion.data) real_data(out.distortion)[j * out.distortion.stride0] = lanes[6][i];
       if (out.end.data) static_cast<int32_t*>(out.end.data)[j * out.end.stride0] = ends[i];
     }
   }
@@ -423,7 +428,7 @@ static void compose_rays(const Job& job, int64_t item, Counters&) {
   const IntlArgs& in = job.integrals;
   for (int64_t first = item * kRaysPerItem; first < end; first += kWidth) {
     const int count = static_cast<int>(end - first < kWidth ? end - first : kWidth);
-    Real lanes[6][kWidth];
+    Real lanes[7][kWidth] = {{0}};
     int64_t x[kWidth], y[kWidth];
     for (int i = 0; i < kWidth; ++i) {
       const int64_t j = first + (i < count ? i : 0);
@@ -431,11 +436,12 @@ static void compose_rays(const Job& job, int64_t item, Counters&) {
       lanes[3][i] = real_data(in.transmittance)[j * in.transmittance.stride0];
       lanes[4][i] = real_data(in.opacity)[j * in.opacity.stride0];
       lanes[5][i] = real_data(in.depth)[j * in.depth.stride0];
+      if (in.distortion.data) lanes[6][i] = real_data(in.distortion)[j * in.distortion.stride0];
       x[i] = j % job.roi.width;
       y[i] = j / job.roi.width;
     }
     Pixel pixel = compose(job.plan.background, load_lanes(lanes[0]), load_lanes(lanes[1]), load_lanes(lanes[2]),
-                          load_lanes(lanes[3]), load_lanes(lanes[4]), load_lanes(lanes[5]));
+                          load_lanes(lanes[3]), load_lanes(lanes[4]), load_lanes(lanes[5]), load_lanes(lanes[6]));
     write_pixels(job.image, pixel, x, y, count);
   }
 }
@@ -486,11 +492,14 @@ namespace hp::HP_ISA_NS {
 
 template <class Field>
 static void put(cpu::KernelTable& t, int field, int half) {
-  t.fused[field][half] = fused<Field>;
+  t.fused[field][half][0] = fused<Field, false>;
+  t.fused[field][half][1] = fused<Field, true>;
   t.sample[field][half] = sample<Field>;
   t.evaluate[field][half] = evaluate<Field>;
-  t.backward[field][half][0] = backward<Field, false>;
-  t.backward[field][half][1] = backward<Field, true>;
+  t.backward[field][half][0][0] = backward<Field, false, false>;
+  t.backward[field][half][0][1] = backward<Field, false, true>;
+  t.backward[field][half][1][0] = backward<Field, true, false>;
+  t.backward[field][half][1][1] = backward<Field, true, true>;
   t.sample_backward[field][half] = sample_backward<Field>;
 #if defined(HP_REAL_IS_DOUBLE)
   t.step_backward[field][half] = step_backward<Field>;
@@ -502,11 +511,13 @@ static cpu::KernelTable make_table(const char* name) {
   t.name = name;
   t.width = kWidth;
   t.ray = ray;
-  t.integrate = integrate;
+  t.integrate[0] = integrate<false>;
+  t.integrate[1] = integrate<true>;
   t.compose = compose_rays;
   t.max_count = max_count;
   t.ray_keys = ray_keys;
-  t.diff = diff;
+  t.diff[0] = diff<false>;
+  t.diff[1] = diff<true>;
   t.ray_backward = ray_backward;
 #define HP_FIELD(index, field)            \
   put<field_##field<float>>(t, index, 0); \

@@ -6,7 +6,7 @@
 
 namespace hp::HP_ISA_NS {
 
-template <class Field>
+template <class Field, bool kSpread>
 __global__ void fused_kernel(const __grid_constant__ Job job, unsigned long long* counters) {
   RayPacket ray;
   int64_t x, y;
@@ -40,14 +40,14 @@ __global__ void fused_kernel(const __grid_constant__ Job job, unsigned long long
   Field field(*reinterpret_cast<const typename Field::View*>(job.field.view), job.color);
   field.begin_ray(ray.dx, ray.dy, ray.dz);
   const March march = start_march(grid, lattice, ray);
-  Progress progress = begin_progress(march);
+  Progress<kSpread> progress = begin_progress<kSpread>(march.first);
   PacketCounts counts;
   while (!progress.done)
     march_some(field, lattice, march, early_stop, job.plan.skip_empty != 0, 1 << 30, progress, counts);
   count_ends(march, early_stop, progress, counts);
   const Integral& integral = progress.integral;
   const Pixel pixel = compose(job.plan.background, integral.r, integral.g, integral.b, integral.transmittance(),
-                              integral.opacity(), integral.depth);
+                              integral.opacity(), integral.depth, distortion_of(progress.spread));
   if (job.image.rgb.data) {
     *real_at(job.image.rgb, y, x, 0) = pixel.r;
     *real_at(job.image.rgb, y, x, 1) = pixel.g;
@@ -56,6 +56,7 @@ __global__ void fused_kernel(const __grid_constant__ Job job, unsigned long long
   if (job.image.opacity.data) *real_at(job.image.opacity, y, x, 0) = pixel.opacity;
   if (job.image.transmittance.data) *real_at(job.image.transmittance, y, x, 0) = pixel.transmittance;
   if (job.image.depth.data) *real_at(job.image.depth, y, x, 0) = pixel.depth;
+  if constexpr (kSpread) *real_at(job.image.distortion, y, x, 0) = pixel.distortion;
   if (job.image.hit.data) *real_at(job.image.hit, y, x, 0) = pixel.hit;
   if (job.image.radiance.data) {
     *real_at(job.image.radiance, y, x, 0) = pixel.radiance_r;
@@ -71,11 +72,12 @@ __global__ void fused_kernel(const __grid_constant__ Job job, unsigned long long
 
 using FusedKernel = void (*)(const Job, unsigned long long*);
 
+template <bool kSpread>
 static FusedKernel fused_of(int32_t type, bool half) {
   switch (type) {
 #define HP_FIELD(index, name) \
   case index:                 \
-    return half ? fused_kernel<field_##name<Half>> : fused_kernel<field_##name<float>>;
+    return half ? fused_kernel<field_##name<Half>, kSpread> : fused_kernel<field_##name<float>, kSpread>;
 #include "hotpath_fields.inc"
 #undef HP_FIELD
     default:
@@ -92,7 +94,9 @@ cudaError_t LaunchFused(cudaStream_t stream, const Job& job, unsigned long long*
   dim3 grid((job.roi.width + block.x - 1) / block.x, (job.roi.height + block.y - 1) / block.y);
   if (job.rays.count > 0)
     grid = dim3(static_cast<unsigned>((job.rays.count + block.x * block.y - 1) / (block.x * block.y)));
-  const auto kernel = isa_cuda::fused_of(job.field.type, job.field.half_storage != 0);
+  const bool half = job.field.half_storage != 0;
+  const auto kernel = job.image.distortion.data ? isa_cuda::fused_of<true>(job.field.type, half)
+                                                : isa_cuda::fused_of<false>(job.field.type, half);
   if (!kernel) return cudaErrorInvalidDeviceFunction;
   kernel<<<grid, block, 0, stream>>>(job, counters);
   return cudaGetLastError();

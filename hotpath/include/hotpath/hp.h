@@ -341,6 +341,7 @@ typedef struct hp_intl_t {
   hp_tensor transmittance; /* (N) */
   hp_tensor opacity;       /* (N) 1 - transmittance, from the compensated pair */
   hp_tensor depth;         /* (N) sum of w t, not normalised */
+  hp_tensor distortion;    /* (N), optional: as in hp_img_t */
   hp_tensor end;           /* (N) i32, optional: samples integrated before the ray ended */
 } hp_intl_t;
 
@@ -351,9 +352,12 @@ typedef struct hp_img_t {
   hp_tensor opacity;       /* (H, W) */
   hp_tensor transmittance; /* (H, W) */
   hp_tensor depth;         /* (H, W) */
+  hp_tensor distortion;    /* (H, W) sum over i, j of w_i w_j |t_i - t_j|, plus the sum of w_i^2 dt_i / 3, world units:
+                              how far a ray's weights lie apart (Barron et al., "Mip-NeRF 360", 2022, eq. 15, with the
+                              samples' places for the middles of their segments) */
   hp_tensor hit;           /* (H, W) 1 where opacity > 0.5, else 0 */
   hp_tensor radiance;      /* (H, W, 3) sum of w c, without the background: what backward needs of a ray, with its
-                              transmittance and depth */
+                              transmittance and depth, and its distortion where d_distortion is given */
 } hp_img_t;
 
 /* Rays of the plan's camera through the pixels of `roi`, row by row: N = roi.width * roi.height. */
@@ -469,10 +473,10 @@ typedef enum hp_wanted {
 /* In: dL/d(image), each optional, shapes as in hp_img_t. Out: what is wanted; everything is added to but the rays'. */
 typedef struct hp_grads_t {
   uint32_t struct_size;
-  uint32_t wanted;                                      /* hp_wanted, needs `sums` */
-  hp_tensor d_rgb, d_opacity, d_transmittance, d_depth; /* plan's precision, finite */
-  hp_gradient* values;                                  /* optional, of instances[0].field */
-  hp_tensor sums;                                       /* (HP_SUM_COUNT, 2) i64; absent when nothing is wanted */
+  uint32_t wanted;                                                    /* hp_wanted, needs `sums` */
+  hp_tensor d_rgb, d_opacity, d_transmittance, d_depth, d_distortion; /* plan's precision, finite */
+  hp_gradient* values;                                                /* optional, of instances[0].field */
+  hp_tensor sums; /* (HP_SUM_COUNT, 2) i64; absent when nothing is wanted */
   /* Of given rays, each optional, written: (N, 3), (N, 3), (N), (N). */
   hp_tensor d_origins, d_directions, d_t_near, d_t_far;
 } hp_grads_t;
@@ -505,7 +509,8 @@ HP_API hp_status hp_ray_backward(hp_stream* stream, const hp_plan* plan, hp_roi 
                                  hp_tensor counters, hp_workspace workspace);
 
 /* Fused: recomputes the samples, stores nothing per sample. `rays` and `roi` as in the forward; `forward` holds
- * radiance, transmittance and depth of the same call. Pointwise fields only. Counts samples and what overflowed. */
+ * radiance, transmittance and depth of the same call, and distortion where `gradients` has d_distortion. Pointwise
+ * fields only. Counts samples and what overflowed. */
 HP_API hp_status hp_samp_int_fused_backward_workspace_size(const hp_plan* plan, hp_roi roi, int64_t rays,
                                                            size_t* bytes);
 HP_API hp_status hp_samp_int_fused_backward(hp_stream* stream, const hp_plan* plan, const hp_instance* instances,

@@ -42,7 +42,7 @@ double Weight(std::size_t i, int image) {
 double Loss(Stream& stream, const Frame& frame) {
   double loss = 0;
   int image = 0;
-  for (const Tensor* t : {&frame.rgb, &frame.opacity, &frame.transmittance, &frame.depth}) {
+  for (const Tensor* t : {&frame.rgb, &frame.opacity, &frame.transmittance, &frame.depth, &frame.distortion}) {
     const std::vector<double> values = Values(stream, *t);
     for (std::size_t i = 0; i < values.size(); ++i) loss += Weight(i, image) * values[i];
     ++image;
@@ -51,11 +51,11 @@ double Loss(Stream& stream, const Frame& frame) {
 }
 
 struct Adjoint {
-  std::vector<double> f64[4];
-  std::vector<float> f32[4];
+  std::vector<double> f64[5];
+  std::vector<float> f32[5];
   Precision precision;
   Adjoint(std::int64_t pixels, Precision p) : precision(p) {
-    for (int image = 0; image < 4; ++image) {
+    for (int image = 0; image < 5; ++image) {
       const std::int64_t n = image == 0 ? 3 * pixels : pixels;
       for (std::int64_t i = 0; i < n; ++i) {
         f64[image].push_back(Weight(static_cast<std::size_t>(i), image));
@@ -67,7 +67,7 @@ struct Adjoint {
     const auto data = [&](int image) {
       return precision == Precision::kF64 ? static_cast<const void*>(f64[image].data()) : f32[image].data();
     };
-    return {data(0), data(1), data(2), data(3)};
+    return {data(0), data(1), data(2), data(3), data(4)};
   }
 };
 
@@ -209,7 +209,10 @@ TEST_CASE("AForwardShowsWhatARenderShows") {
   Frame frame;
   const Tape tape = Get(Renderer().Forward(stream, plan, scene, frame));
   CHECK(Bits(stream, frame) == Bits(stream, Get(Renderer().Render(stream, *plan, scene))));
-  CHECK(tape.bytes() == 23 * 17 * 5 * 4);
+  CHECK(tape.bytes() == 23 * 17 * 6 * 4);
+  PlanSpec plain = Spec(Precision::kF32);
+  plain.aovs = kAovRgb;
+  CHECK(Tape::BytesFor(plain, 23 * 17) == 23 * 17 * 5 * 4);
   CHECK_FALSE(tape.stale());
 }
 
@@ -231,6 +234,13 @@ TEST_CASE("WhatABackwardPassCannotUseIsRefusedByName") {
   CHECK_THAT(refusal(adjoint.Host(), {.camera = true}), Contains("adjoint.rgb[2][5] = nan") && Contains("1 of 1173"));
   adjoint.f32[3][0] = std::numeric_limits<float>::infinity();
   CHECK_THAT(refusal({.depth = adjoint.f32[3].data()}, {}), Contains("adjoint.depth[0][0] = inf"));
+  PlanSpec plain = Spec(Precision::kF32);
+  plain.aovs = kAovRgb;
+  const auto without =
+      std::make_shared<Tape>(Get(Renderer().Forward(stream, Get(Planner::Make(stream.device(), plain)), scene, frame)));
+  const auto of_none = Backward(
+      stream, without, Get(UploadAdjoint(stream, *without, {.distortion = adjoint.f32[4].data()})), BackwardRequest{});
+  CHECK_THAT(std::string(of_none.status().message()), Contains("adjoint.distortion") && Contains("kAovDistortion"));
   const Scene other = SceneOf(stream, Constant(1, Box{{0, 0, 0}, {1, 1, 1}}));
   BackwardRequest foreign;
   foreign.values = Get(GradientTensor::Make(stream, other.instances[0].field));

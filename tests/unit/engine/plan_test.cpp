@@ -38,7 +38,7 @@ TEST_CASE("Plan refusals name field, value and remedy") {
   CHECK_THAT(Refusal([](PlanSpec& s) { s.sampling.early_stop = -1e-9; }), Contains("sampling.early_stop"));
   CHECK_THAT(Refusal([](PlanSpec& s) { s.background[2] = std::nan(""); }), Contains("background[2] = nan"));
   CHECK_THAT(Refusal([](PlanSpec& s) { s.aovs = 0; }), Contains("aovs = none"));
-  CHECK_THAT(Refusal([](PlanSpec& s) { s.aovs = 33; }), Contains("aovs = 0x21"));
+  CHECK_THAT(Refusal([](PlanSpec& s) { s.aovs = 65; }), Contains("aovs = 0x41"));
   CHECK_THAT(Refusal([](PlanSpec& s) { s.tile = -1; }), Contains("tile = -1"));
   CHECK_THAT(Refusal([](PlanSpec& s) { s.camera->width = 0; }), Contains("camera.width = 0"));
 }

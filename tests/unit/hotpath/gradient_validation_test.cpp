@@ -60,7 +60,8 @@ struct BackwardCall : GradsCall {
   const hp_img_t* forward_given = &forward;
   BackwardCall() {
     for (auto* image : {&storage, &row}) {
-      for (auto* v : {&image->radiance, &image->transmittance, &image->depth}) v->assign(v->size(), 0.5f);
+      for (auto* v : {&image->radiance, &image->transmittance, &image->depth, &image->distortion})
+        v->assign(v->size(), 0.5f);
     }
     forward = storage.View();
     adjoint.Fill(g);
@@ -100,7 +101,8 @@ struct DiffCall : GradsCall {
     for (auto* v : {&given.t, &given.dt, &given.sigma, &given.rgb}) v->assign(v->size(), 0.5f);
     given.count.assign(12, 6);
     samples = given.View();
-    for (auto* v : {&made.rgb, &made.transmittance, &made.opacity, &made.depth}) v->assign(v->size(), 0.5f);
+    for (auto* v : {&made.rgb, &made.transmittance, &made.opacity, &made.depth, &made.distortion})
+      v->assign(v->size(), 0.5f);
     made.end.assign(12, 6);
     integrals = made.View();
     adjoint.Fill(g);
@@ -171,9 +173,11 @@ std::vector<Refusal<C>> AdjointRefusals() {
   return {
       {"nothing to go by",
        [](C& c) {
-         for (hp_tensor* t : {&c.g.d_rgb, &c.g.d_opacity, &c.g.d_transmittance, &c.g.d_depth}) *t = NoTensor();
+         for (hp_tensor* t : {&c.g.d_rgb, &c.g.d_opacity, &c.g.d_transmittance, &c.g.d_depth, &c.g.d_distortion}) {
+           *t = NoTensor();
+         }
        },
-       {"gradients.d_rgb, d_opacity, d_transmittance, d_depth = NULL", "at least one is required"}},
+       {"gradients.d_rgb, d_opacity, d_transmittance, d_depth, d_distortion = NULL", "at least one is required"}},
       {"d_rgb of 4 channels", [](C& c) { c.g.d_rgb.shape[2] = 4; }, {"gradients.d_rgb.shape[2] = 4", "must be 3"}},
       {"d_rgb in f64", [](C& c) { c.g.d_rgb.dtype = HP_DTYPE_F64; }, {"gradients.d_rgb.dtype = 2", "must be 1"}},
       {"d_opacity too narrow", [](C& c) { c.g.d_opacity.shape[1] -= 1; }, {"gradients.d_opacity.shape[1]", "must be"}},
@@ -183,6 +187,9 @@ std::vector<Refusal<C>> AdjointRefusals() {
       {"d_depth not initialised",
        [](C& c) { c.g.d_depth.struct_size = 1; },
        {"gradients.d_depth.struct_size = 1", "HP_INIT"}},
+      {"d_distortion in f64",
+       [](C& c) { c.g.d_distortion.dtype = HP_DTYPE_F64; },
+       {"gradients.d_distortion.dtype = 2", "must be 1"}},
   };
 }
 template <class C>
@@ -242,6 +249,9 @@ TEST_CASE("BackwardRefusesByName", "[validation]") {
              [](C& c) { c.forward.transmittance.data = nullptr; },
              {"forward.transmittance.data = NULL", "required"}},
             {"no depth", [](C& c) { c.forward.depth.data = nullptr; }, {"forward.depth.data = NULL", "required"}},
+            {"no distortion",
+             [](C& c) { c.forward.distortion.data = nullptr; },
+             {"forward.distortion.data = NULL", "required"}},
             {"radiance of another size",
              [](C& c) { c.forward.radiance.shape[0] = 2; },
              {"forward.radiance.shape[0] = 2", "must be 3"}},

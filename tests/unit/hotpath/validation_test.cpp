@@ -134,7 +134,9 @@ struct ImgCall : StageCall {
   hp_img_t img = storage.View();
   const hp_img_t* out = &img;
   ImgCall() {
-    for (auto* v : {&given.rgb, &given.transmittance, &given.opacity, &given.depth}) v->assign(v->size(), 0.5f);
+    for (auto* v : {&given.rgb, &given.transmittance, &given.opacity, &given.depth, &given.distortion}) {
+      v->assign(v->size(), 0.5f);
+    }
     integrals = given.View();
   }
   hp_status Run() { return hp_img(stream, plan, integrals_given, out, NoWorkspace()); }
@@ -197,6 +199,7 @@ std::vector<Refusal<Call>> ImageRefusals() {
        [](Call& c) { c.img.transmittance.rank = 3; },
        {"img.transmittance.rank = 3", "must be 2"}},
       {"depth not initialised", [](Call& c) { c.img.depth.struct_size = 4; }, {"img.depth.struct_size = 4", "HP_INIT"}},
+      {"distortion of rank 3", [](Call& c) { c.img.distortion.rank = 3; }, {"img.distortion.rank = 3", "must be 2"}},
       {"hit in u8", [](Call& c) { c.img.hit.dtype = HP_DTYPE_U8; }, {"img.hit.dtype = 7", "must be 1"}},
   };
 }
@@ -556,6 +559,9 @@ TEST_CASE("IntegrateStageRefusesByName", "[validation]") {
              [](C& c) { c.integrals.opacity.rank = 2; },
              {"integrals.opacity.rank = 2", "must be 1"}},
             {"depth of 4", [](C& c) { c.integrals.depth.shape[0] = 4; }, {"integrals.depth.shape[0] = 4", "must be 5"}},
+            {"distortion of rank 2",
+             [](C& c) { c.integrals.distortion.rank = 2; },
+             {"integrals.distortion.rank = 2", "must be 1"}},
             {"end in i64",
              [](C& c) { c.integrals.end.dtype = HP_DTYPE_I64; },
              {"integrals.end.dtype = 6", "must be 5"}}}}),
@@ -576,6 +582,9 @@ TEST_CASE("ComposeStageRefusesByName", "[validation]") {
             {"depth of 11",
              [](C& c) { c.integrals.depth.shape[0] = 11; },
              {"integrals.depth.shape[0] = 11", "must be 12"}},
+            {"a distortion that nothing gives",
+             [](C& c) { c.integrals.distortion = NoTensor(); },
+             {"integrals.distortion = NULL", "required for img.distortion"}},
             {"another number of pixels", [](C& c) { c.img.rgb.shape[0] = 2; }, {"img", "2x4 pixels for 12 rays"}}}}),
       [] { return C(); });
 }
@@ -750,7 +759,8 @@ TEST_CASE("AbsentImagesAreNotWritten", "[validation]") {
 
 TEST_CASE("RadianceAloneTellsTheShapeOfAnImage", "[validation]") {
   ImgCall call;
-  for (hp_tensor* t : {&call.img.rgb, &call.img.opacity, &call.img.transmittance, &call.img.depth, &call.img.hit}) {
+  for (hp_tensor* t : {&call.img.rgb, &call.img.opacity, &call.img.transmittance, &call.img.depth, &call.img.distortion,
+                       &call.img.hit}) {
     *t = NoTensor();
   }
   REQUIRE(call.Run() == HP_STATUS_OK);

@@ -115,6 +115,9 @@ TEST_CASE("A damaged queue is refused with what to do", "[sqlite_jobs]") {
   SECTION("cut off") {
     std::filesystem::resize_file(path, size / 2);
   }
+  SECTION("emptied") {  // SQLite takes an empty file for a new database
+    std::filesystem::resize_file(path, 0);
+  }
   const absl::Status status = OpenJobBackend(folder.path()).status();
   INFO(status);
   CHECK(status.code() == StatusCode::kDataLoss);
@@ -137,6 +140,33 @@ TEST_CASE("A queue that a newer dvrend wrote is refused and stays as it is", "[s
   CHECK(absl::StrContains(status.message(), "has version 99"));
   set_version(1);
   CHECK(CountJobs(*OpenStore(folder.path())) == 1);
+}
+
+TEST_CASE("While another program holds the queue's file, all who write hear so after one wait", "[sqlite_jobs]") {
+  const test::TempFolder folder;
+  auto store = OpenStore(folder.path());
+  REQUIRE(store->Submit(Plain()).ok());
+  const auto other = SqliteConnection::Open(folder / "queue.sqlite", false);
+  REQUIRE(other.ok());
+  REQUIRE((*other)->Run("BEGIN IMMEDIATE").ok());
+  const auto begin = std::chrono::steady_clock::now();
+  std::vector<std::thread> threads;
+  std::atomic<int> refused{0};
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&] {
+      const absl::Status status = store->Submit(Plain()).status();
+      if (absl::IsUnavailable(status) && absl::StrContains(status.message(), "another program holds it")) ++refused;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - begin;
+  CHECK(refused == 8);
+  // The wait is 5 s: the first group's, and that of the group which came meanwhile. One for each writer would be 40 s.
+  CHECK(waited.count() < 30);
+  CHECK(CountJobs(*store) == 1);
+  REQUIRE((*other)->Run("ROLLBACK").ok());
+  CHECK(store->Submit(Plain()).ok());
+  CHECK(CountJobs(*store) == 2);
 }
 
 TEST_CASE("The store finds rows that do not belong together", "[sqlite_jobs]") {

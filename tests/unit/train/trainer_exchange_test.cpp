@@ -45,6 +45,7 @@ TrainingSpec Busy(const io::PhotoSet& photos) {
   spec.stages = {{0, 12, 256}, {20, 17, 300}};
   spec.regularisers.tv_density = 1e-5;
   spec.regularisers.sparsity = 1e-4;
+  spec.regularisers.distortion = 1e-3;
   spec.occupancy.every_steps = 5;
   spec.occupancy.from_step = 10;
   spec.occupancy.seen_window = 1;

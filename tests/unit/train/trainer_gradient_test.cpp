@@ -47,6 +47,7 @@ TrainingSpec Descent(const io::PhotoSet& photos) {
   spec.schedule.kind = "constant";
   spec.regularisers.tv_density = 1e-4;
   spec.regularisers.sparsity = 1e-4;
+  spec.regularisers.distortion = 1e-3;
   return spec;
 }
 

@@ -104,7 +104,7 @@ io::DenseVolume GridOf(const TrainingSpec& spec) {
 }  // namespace
 
 TEST_CASE("Every regulariser adds PyTorch's gradient of its formula to the values that rays touch") {
-  constexpr double kWeight = 0.25;
+  constexpr double kWeight = 2;
   const TrainingSpec plain = Descent();
   const io::DenseVolume grid = GridOf(plain);
   const auto& box = grid.box;

@@ -53,6 +53,7 @@ TrainingSpec BusySpec(const io::PhotoSet& photos) {
   spec.regularisers.tv_density = 1e-5;
   spec.regularisers.tv_color = 1e-5;
   spec.regularisers.sparsity = 1e-4;
+  spec.regularisers.distortion = 1e-3;
   spec.occupancy.every_steps = 10;
   spec.occupancy.from_step = 10;
   spec.occupancy.seen_window = 2;
@@ -300,6 +301,7 @@ TEST_CASE("A run gives the same bits again, for any number of threads, watched o
       [](auto& s) { s.regularisers.tv_every_steps = 2; },
       [](auto& s) { s.optimizer.harmonics_rate = 0.01; },
       [](auto& s) { s.regularisers.sparsity = 0; },
+      [](auto& s) { s.regularisers.distortion = 0; },
       [](auto& s) { s.cameras.poses = false; },
       [](auto& s) { s.cameras.focal = false; },
       [](auto& s) { s.cameras.distortion = false; },
@@ -412,6 +414,7 @@ TEST_CASE("A checkpoint that is damaged, or of something else, is refused") {
       [](auto& s) { s.regularisers.tv_every_steps = 2; },
       [](auto& s) { s.optimizer.harmonics_rate = 0.01; },
       [](auto& s) { s.regularisers.sparsity = 0; },
+      [](auto& s) { s.regularisers.distortion = 0; },
       [](auto& s) { s.rays.background = "white"; },
       [](auto& s) { s.rays.foreground_fraction = 0.5; },
       [](auto& s) { s.occupancy.every_steps = 11; },

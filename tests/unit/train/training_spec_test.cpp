@@ -64,6 +64,7 @@ TEST_CASE("Every number of a training spec has its range") {
       {"regularisers.tv_density", [](auto& s) -> double& { return s.regularisers.tv_density; }, negative},
       {"regularisers.tv_color", [](auto& s) -> double& { return s.regularisers.tv_color; }, negative},
       {"regularisers.sparsity", [](auto& s) -> double& { return s.regularisers.sparsity; }, negative},
+      {"regularisers.distortion", [](auto& s) -> double& { return s.regularisers.distortion; }, negative},
       {"rays.foreground_fraction", [](auto& s) -> double& { return s.rays.foreground_fraction; }, not_fraction},
       {"occupancy.alpha_threshold", [](auto& s) -> double& { return s.occupancy.alpha_threshold; }, not_below_one},
       {"occupancy.weight_threshold", [](auto& s) -> double& { return s.occupancy.weight_threshold; }, not_below_one},

@@ -15,9 +15,9 @@
 namespace dvren {
 
 // dL/d(image) on a device: tensors of the tape's precision, shaped as the frame's (H, W[, 3]); undefined ones count as
-// 0. At least one is defined.
+// 0. At least one is defined. distortion needs a tape of a plan with kAovDistortion.
 struct ImageAdjoint {
-  Tensor rgb, opacity, transmittance, depth;
+  Tensor rgb, opacity, transmittance, depth, distortion;
 };
 
 // The same in host memory, C order, of the tape's precision; null counts as 0.
@@ -26,6 +26,7 @@ struct HostImageAdjoint {
   const void* opacity = nullptr;
   const void* transmittance = nullptr;
   const void* depth = nullptr;
+  const void* distortion = nullptr;
 };
 
 // What a backward pass computes besides.

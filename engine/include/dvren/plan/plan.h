@@ -35,7 +35,14 @@ struct SamplingSpec {
   bool note_seen = false;  // f32 forwards over a masked grid note the cells that rays see (FieldWriter::RefineMask)
 };
 
-enum Aov : std::uint32_t { kAovRgb = 1, kAovOpacity = 2, kAovTransmittance = 4, kAovDepth = 8, kAovHit = 16 };
+enum Aov : std::uint32_t {
+  kAovRgb = 1,
+  kAovOpacity = 2,
+  kAovTransmittance = 4,
+  kAovDepth = 8,
+  kAovHit = 16,
+  kAovDistortion = 32,  // how far a ray's weights lie apart (hp_img_t); costs where it is asked for
+};
 
 struct PlanSpec {
   std::optional<Camera> camera;  // absent: rays are given

@@ -18,10 +18,11 @@ struct RenderStats {
   RenderStats& operator+=(const RenderStats& other);
 };
 
-// Images cover the plan's ROI: rgb (H, W, 3); opacity, transmittance, depth, hit (H, W). For given rays H = 1, W = N.
+// Images cover the plan's ROI: rgb (H, W, 3); opacity, transmittance, depth, distortion, hit (H, W). For given rays
+// H = 1, W = N.
 // Of the plan's precision, linear colour. Those not asked for are undefined tensors.
 struct Frame {
-  Tensor rgb, opacity, transmittance, depth, hit;
+  Tensor rgb, opacity, transmittance, depth, distortion, hit;
   RenderStats stats;
 };
 

@@ -1,4 +1,5 @@
-// Tape: what backward needs of a forward. Memory per ray (five numbers), not per sample.
+// Tape: what backward needs of a forward. Memory per ray (five numbers, six with distortion), not per
+// sample.
 #pragma once
 
 #include <cstdint>
@@ -39,6 +40,8 @@ class Tape {
   [[nodiscard]] const Tensor& radiance() const { return radiance_; }
   [[nodiscard]] const Tensor& transmittance() const { return transmittance_; }
   [[nodiscard]] const Tensor& depth() const { return depth_; }
+  // (H, W); undefined where the plan has no kAovDistortion.
+  [[nodiscard]] const Tensor& distortion() const { return distortion_; }
 
  private:
   friend class Renderer;
@@ -49,7 +52,7 @@ class Tape {
   Scene scene_;
   std::uint64_t field_version_ = 0;
   std::int64_t height_ = 0, width_ = 0;
-  Tensor radiance_, transmittance_, depth_;
+  Tensor radiance_, transmittance_, depth_, distortion_;
   std::unique_ptr<internal::DeviceRays> rays_;
 };
 

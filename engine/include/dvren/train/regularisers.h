@@ -13,10 +13,11 @@ struct Regulariser {
   double RegulariserSpec::*weight;
 };
 
-inline constexpr std::array<Regulariser, 3> kRegularisers{{
+inline constexpr std::array<Regulariser, 4> kRegularisers{{
     {"tv_density", &RegulariserSpec::tv_density},
     {"tv_color", &RegulariserSpec::tv_color},
     {"sparsity", &RegulariserSpec::sparsity},
+    {"distortion", &RegulariserSpec::distortion},
 }};
 
 }  // namespace dvren

@@ -64,8 +64,8 @@ struct StepGradient {
   std::int64_t step = 0;  // steps done before it
   DType dtype = DType::kF32;
   std::array<std::int64_t, 4> shape{};  // nz, ny, nx, channels
-  io::Blob values;                      // of the loss and of sparsity; total variation is added when it is applied
-  std::vector<std::uint8_t> seen;       // (nz, ny, nx) 1: a cell that a ray has seen since the mask was refined
+  io::Blob values;                 // of the loss, sparsity and distortion; total variation is added when it is applied
+  std::vector<std::uint8_t> seen;  // (nz, ny, nx) 1: a cell that a ray has seen since the mask was refined
   // (photographs, 13): omega, v, log focal, distortion (5), rays that came from it; empty unless the step refines
   // cameras.
   std::vector<double> cameras;

@@ -71,6 +71,8 @@ struct RegulariserSpec {
   // Total variation counts in every n-th step alone, n times as much: nearly the same, and its cost is divided by n.
   int tv_every_steps = 1;
   double sparsity = 0;  // of the density along rays
+  // How far a ray's weights lie apart, world units, the mean over rays (Mip-NeRF 360's distortion loss; hp_img_t).
+  double distortion = 0;
 };
 
 struct RaySpec {

@@ -27,7 +27,8 @@ origins, directions = np.moveaxis(everything[count:].reshape(-1, 2, 3), 1, 0)
 
 
 def segments():
-    """Of each ray and segment: where its sample is (n, k, 3), and its length (n, k), 0 where it is outside of the box."""
+    """Of each ray and segment: where its sample is, in space (n, k, 3) and along the ray (n, k), and its length (n, k), 0
+    where it is outside of the box."""
     with np.errstate(divide="ignore"):
         ends = np.sort((np.stack([low, high])[:, None] - origins) / directions, axis=0)
     t0, t1 = np.maximum(ends[0].max(axis=1), 0)[:, None], ends[1].min(axis=1)[:, None]
@@ -35,7 +36,7 @@ def segments():
     begin = np.maximum(k * dt, t0)
     length = np.maximum(np.minimum((k + 1) * dt, t1) - begin, 0)
     t = begin + sample_offset(seed, np.arange(len(origins)), 0)[:, None] * length
-    return origins[:, None] + t[..., None] * directions[:, None], length
+    return origins[:, None] + t[..., None] * directions[:, None], t, length
 
 
 def interpolated(values, points):
@@ -58,16 +59,28 @@ def total_variation(values):
 
 def sparsity(values):
     """Mean over rays of -log(T + 0.01), T what a ray has left at its end."""
-    points, length = segments()
+    points, _, length = segments()
     density = functional.softplus(interpolated(values, points)[..., -1])
     transmittance = torch.exp(-(density * torch.from_numpy(length)).sum(dim=1))
     return -torch.log(transmittance + 1e-2).mean()
+
+
+def distortion(values):
+    """Mean over rays of sum_ij w_i w_j |t_i - t_j| + sum_i w_i^2 length_i / 3, pair by pair."""
+    points, t, length = segments()
+    t, length = torch.from_numpy(t), torch.from_numpy(length)
+    tau = functional.softplus(interpolated(values, points)[..., -1]) * length
+    weights = torch.exp(tau - tau.cumsum(dim=1)) * -torch.expm1(-tau)
+    apart = (t[:, :, None] - t[:, None, :]).abs()
+    pairs = torch.einsum("ri,rj,rij->r", weights, weights, apart)
+    return (pairs + (weights**2 * length).sum(dim=1) / 3).mean()
 
 
 REGULARISERS = {
     "tv_density": lambda values: total_variation(values[..., -1:]),
     "tv_color": lambda values: total_variation(values[..., :-1]),
     "sparsity": sparsity,
+    "distortion": distortion,
 }
 
 with open(answers, "w", encoding="ascii") as file:
