@@ -18,12 +18,12 @@ def all_blocks():
 
 
 def blocks():
-    return [block for block in all_blocks() if "train_session" not in block]
+    return [block for block in all_blocks() if "train_session" not in block and "client.jobs" not in block]
 
 
-def run(python, script, daemon):
+def run(python, script, daemon, cwd=None):
     env = {**os.environ, "DVREN_ENDPOINT": daemon.endpoint, "PYTHONPATH": str(CLIENT / "src")}
-    done = subprocess.run([python, "-c", script], env=env, capture_output=True, text=True, timeout=200)
+    done = subprocess.run([python, "-c", script], env=env, cwd=cwd, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr[-4000:]
     return done.stdout
 
@@ -61,6 +61,19 @@ def test_the_code_for_training_sessions_runs(daemon):
     assert float(lines[4]) > 0 and "checkpoints/rays" in lines[5], out
     daemon.ctl("field", "delete", "ball")
     daemon.ctl("field", "delete", "blob")
+
+
+def test_the_code_for_jobs_runs_and_brings_every_frame(daemon, tmp_path):
+    first = all_blocks()[0]
+    out = run(
+        sys.executable,
+        first + "".join(block for block in all_blocks() if "client.jobs" in block),
+        daemon,
+        cwd=tmp_path,
+    )
+    assert "SUCCEEDED" in out, out
+    assert len(list(tmp_path.glob("*.png"))) == 36, sorted(path.name for path in tmp_path.iterdir())
+    daemon.ctl("field", "delete", "ball")
 
 
 def test_the_code_for_jax_runs(daemon, jax_python):  # noqa: F811
