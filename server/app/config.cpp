@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "server/app/config_schema.h"
 #include "server/app/nearest_key.h"
+#include "server/app/queue_url.h"
 #include "server/app/yaml_tree.h"
 
 namespace dvren::server {
@@ -111,6 +112,14 @@ class ConfigReader final : public ConfigVisitor {
     if (node == nullptr) return;
     const std::string remedy = check(node->scalar);
     if (!remedy.empty()) return Fail(*node, key, remedy);
+    *value = node->scalar;
+  }
+
+  void Url(const char* key, std::string* value, TextCheck check) override {
+    const YamlNode* node = FindScalar(key);
+    if (node == nullptr) return;
+    const std::string remedy = check(node->scalar);
+    if (!remedy.empty()) return FailAs(*node, Path(key), Shown(WithoutPassword(node->scalar)), remedy);
     *value = node->scalar;
   }
 
@@ -219,10 +228,14 @@ class ConfigReader final : public ConfigVisitor {
   void Fail(const YamlNode& node, const char* key, const std::string& remedy) { FailAt(node, Path(key), remedy); }
 
   void FailAt(const YamlNode& node, const std::string& path, const std::string& remedy) {
-    if (!status_.ok()) return;
     constexpr const char* kKinds[] = {"nothing", "", "a list", "a map"};
     std::string value = kKinds[static_cast<std::size_t>(node.kind)];
     if (node.kind == YamlNode::Kind::kScalar) value = Shown(node.scalar);
+    FailAs(node, path, value, remedy);
+  }
+
+  void FailAs(const YamlNode& node, const std::string& path, const std::string& value, const std::string& remedy) {
+    if (!status_.ok()) return;
     status_ =
         absl::InvalidArgumentError(absl::StrCat(file_name_, ":", node.line, ": ", path, " = ", value, ": ", remedy));
   }
@@ -265,6 +278,10 @@ class ConfigChecker final : public ConfigVisitor {
   void Text(const char* key, std::string* value, TextCheck check) override {
     const std::string remedy = check(*value);
     if (!remedy.empty()) Fail(key, *value, remedy);
+  }
+  void Url(const char* key, std::string* value, TextCheck check) override {
+    const std::string remedy = check(*value);
+    if (!remedy.empty()) Fail(key, WithoutPassword(*value), remedy);
   }
   void OptionalText(const char* key, std::optional<std::string>* value, TextCheck check) override {
     if (value->has_value()) Text(key, &**value, check);

@@ -45,11 +45,18 @@ struct TrainingConfig {
 
 // Durable jobs.
 struct JobsConfig {
-  int max_running = 4;          // jobs that this daemon runs at once, in turns on its devices
-  int max_unfinished = 10'000;  // of one tenant, queued, paused and running; more are refused
-  int lease_s = 30;             // a daemon that has not been heard of for so long has lost its jobs
-  int retention_days = 30;      // then finished jobs are forgotten, and their files
+  std::string store = "sqlite";  // in data_dir; or postgresql://…: a queue that many daemons share
+  int max_running = 4;           // jobs that this daemon runs at once, in turns on its devices
+  int max_unfinished = 10'000;   // of one tenant, queued, paused and running; more are refused
+  int lease_s = 30;              // a daemon that has not been heard of for so long has lost its jobs
+  int retention_days = 30;       // then finished jobs are forgotten, and their files
   friend bool operator==(const JobsConfig&, const JobsConfig&) = default;
+};
+
+// What daemons of one queue share beside it.
+struct StoreConfig {
+  std::string objects;  // folder for the files of jobs; "" = in data_dir, where no other daemon looks
+  friend bool operator==(const StoreConfig&, const StoreConfig&) = default;
 };
 
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarn, kError };
@@ -104,6 +111,7 @@ struct Config {
   TapesConfig tapes;
   TrainingConfig training;
   JobsConfig jobs;
+  StoreConfig store;
   LogConfig log;
   int drain_grace_s = 30;  // how long admitted work may go on after SIGTERM
   bool reflection = true;
@@ -123,8 +131,8 @@ struct Config {
 // certificate without its key. INVALID_ARGUMENT `key = value: remedy`.
 [[nodiscard]] absl::Status ValidateConfig(const Config& config);
 
-// The whole configuration as YAML that ParseConfig reads back to the same value, and as one line of JSON for the log,
-// in which token hashes are shortened.
+// The whole configuration as YAML that ParseConfig reads back to the same value, but for the password of jobs.store,
+// which nothing shows; and as one line of JSON for the log, in which token hashes are shortened.
 [[nodiscard]] std::string ConfigToYaml(const Config& config);
 [[nodiscard]] std::string ConfigToJsonForLog(const Config& config);
 

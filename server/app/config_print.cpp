@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/app/config.h"
 #include "server/app/config_schema.h"
+#include "server/app/queue_url.h"
 
 namespace dvren::server {
 namespace {
@@ -25,6 +26,7 @@ class ConfigPrinter final : public ConfigVisitor {
   void Bytes(const char* key, std::uint64_t* value, std::uint64_t, std::uint64_t) override { map_[key] = *value; }
   void Flag(const char* key, bool* value) override { map_[key] = *value; }
   void Text(const char* key, std::string* value, TextCheck) override { map_[key] = *value; }
+  void Url(const char* key, std::string* value, TextCheck) override { map_[key] = WithoutPassword(*value); }
   void OptionalText(const char* key, std::optional<std::string>* value, TextCheck) override {
     if (value->has_value()) map_[key] = **value;
   }

@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/app/listen_address.h"
+#include "server/app/queue_url.h"
 
 namespace dvren::server {
 namespace {
@@ -51,6 +52,10 @@ std::string CheckFolder(const std::string& value) {
   return CheckAny(value).empty() && !value.empty() && value.front() == '/'
              ? ""
              : "must be an absolute path, such as /srv/volumes";
+}
+
+std::string CheckOptionalFolder(const std::string& value) {
+  return value.empty() ? "" : CheckFolder(value);
 }
 
 std::string CheckTenant(const std::string& value) {
@@ -102,11 +107,13 @@ void DescribeConfig(Config& config, ConfigVisitor& v) {
     v.Int("session_idle_s", &config.training.session_idle_s, 1, 7 * 86400);
   });
   v.Section("jobs", [&] {
+    v.Url("store", &config.jobs.store, CheckJobsStore);
     v.Int("max_running", &config.jobs.max_running, 1, 1000);
     v.Int("max_unfinished", &config.jobs.max_unfinished, 1, 100'000'000);
     v.Int("lease_s", &config.jobs.lease_s, 1, 86400);
     v.Int("retention_days", &config.jobs.retention_days, 1, 36500);
   });
+  v.Section("store", [&] { v.Text("objects", &config.store.objects, CheckOptionalFolder); });
   v.Section("log", [&] {
     v.Level("level", &config.log.level);
     v.Text("file", &config.log.file, CheckAny);
@@ -154,6 +161,16 @@ absl::Status CheckTogether(const Config& config) {
   }
   if (!config.tls.client_ca.empty() && !config.tls.enabled()) {
     return Wrong("tls.client_ca", config.tls.client_ca, "needs tls.cert and tls.key as well");
+  }
+  if (IsQueueUrl(config.jobs.store) && config.store.objects.empty()) {
+    return Wrong(
+        "store.objects", "\"\"",
+        "daemons that share a queue (jobs.store) share the files of its jobs as well; name a folder that all of "
+        "them see, such as /srv/dvren/objects");
+  }
+  if (!IsQueueUrl(config.jobs.store) && !config.store.objects.empty()) {
+    return Wrong("store.objects", config.store.objects,
+                 "is for daemons that share a queue; give jobs.store = postgresql://… as well, or leave it out");
   }
   if (config.tapes.lease_s > config.tapes.max_lease_s) {
     return Wrong("tapes.lease_s", absl::StrCat(config.tapes.lease_s),

@@ -25,6 +25,8 @@ class ConfigVisitor {
   virtual void Bytes(const char* key, std::uint64_t* value, std::uint64_t min, std::uint64_t max) = 0;
   virtual void Flag(const char* key, bool* value) = 0;
   virtual void Text(const char* key, std::string* value, TextCheck check) = 0;
+  // A text that may hold a password: whoever shows it shows WithoutPassword of it.
+  virtual void Url(const char* key, std::string* value, TextCheck check) = 0;
   // Of an element of a list: it makes no sense without.
   virtual void RequiredText(const char* key, std::string* value, TextCheck check) { Text(key, value, check); }
   virtual void OptionalText(const char* key, std::optional<std::string>* value, TextCheck check) = 0;

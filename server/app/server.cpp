@@ -23,6 +23,7 @@
 #include "server/app/device_selection.h"
 #include "server/app/exit_code.h"
 #include "server/app/grpc_log.h"
+#include "server/app/job_storage.h"
 #include "server/app/listen_address.h"
 #include "server/app/listen_probe.h"
 #include "server/app/ready_file.h"
@@ -30,15 +31,13 @@
 #include "server/app/shutdown_signals.h"
 #include "server/app/tls_credentials.h"
 #include "server/jobs/job_store.h"
-#include "server/jobs/object_store.h"
+#include "server/jobs/mutex.h"
 #include "server/jobs/scheduler.h"
-#include "server/jobs/sqlite_job_backend.h"
+#include "server/jobs/thread_annotations.h"
 #include "server/metrics/metrics.h"
 #include "server/metrics/metrics_endpoint.h"
 #include "server/middleware/tenant_resolver.h"
 #include "server/registries/checkpoint_store.h"
-#include "server/registries/digest.h"
-#include "server/registries/durable_file.h"
 #include "server/registries/field_registry.h"
 #include "server/registries/gradient_registry.h"
 #include "server/registries/session_registry.h"
@@ -46,6 +45,7 @@
 #include "server/registries/upload_store.h"
 #include "server/services/admin_service.h"
 #include "server/services/field_service.h"
+#include "server/services/job_results.h"
 #include "server/services/job_runner.h"
 #include "server/services/job_service.h"
 #include "server/services/render_service.h"
@@ -117,18 +117,6 @@ std::int64_t NowMs() {
   return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-// The daemon's name in the job store, the same at each start.
-absl::StatusOr<std::string> DaemonId(const std::string& folder) {
-  constexpr std::size_t kMaxBytes = 64;
-  const std::string path = folder + "/daemon";
-  absl::StatusOr<std::string> id = ReadSmallFile(path, kMaxBytes);
-  if (!absl::IsNotFound(id.status())) return id;
-  id = RandomId();
-  DVREN_RETURN_IF_ERROR(WriteFileDurably(path, *id, nullptr));
-  DVREN_RETURN_IF_ERROR(SyncDirectory(folder, nullptr));
-  return id;
-}
-
 }  // namespace
 
 // Members in the order in which they are made; destroyed in reverse.
@@ -140,6 +128,8 @@ struct Server::Impl {
   absl::Status OpenMetrics(bool optional);
   absl::Status Listen();
   void SetServing(bool serving);
+  void SetQueueReachable(bool reachable);
+  void TellJobHealth() DVREN_REQUIRES(health_mutex);
   void StopListening();
 
   const Config config;
@@ -154,20 +144,24 @@ struct Server::Impl {
   std::unique_ptr<SessionRegistry> sessions;
   std::unique_ptr<UploadStore> uploads;
   std::optional<CheckpointStore> checkpoints;
+  std::optional<JobStorage> job_storage;
   std::unique_ptr<JobStore> jobs;
-  std::optional<ObjectStore> objects;
-  std::string daemon_id;
   std::unique_ptr<Scheduler> scheduler;
   std::unique_ptr<ServiceContext> context;
   std::unique_ptr<FieldService> field_service;
   std::unique_ptr<RenderService> render_service;
   std::unique_ptr<TrainingService> training_service;
+  std::unique_ptr<JobResults> job_results;
   std::unique_ptr<JobRunner> job_runner;
   std::unique_ptr<JobService> job_service;
   std::unique_ptr<AdminService> admin_service;
   std::unique_ptr<MetricsEndpoint> endpoint;
   std::unique_ptr<grpc::Server> grpc_server;
   std::vector<std::string> addresses;
+
+  Mutex health_mutex;
+  bool serving DVREN_GUARDED_BY(health_mutex) = false;
+  bool queue_reachable DVREN_GUARDED_BY(health_mutex) = true;
 };
 
 absl::Status Server::Impl::OpenStores() {
@@ -214,12 +208,10 @@ absl::Status Server::Impl::OpenStores() {
 }
 
 absl::Status Server::Impl::OpenJobs() {
-  const std::string folder = config.data_dir + "/jobs";
-  DVREN_ASSIGN_OR_RETURN(std::unique_ptr<JobBackend> backend, OpenSqliteJobBackend(folder));
-  DVREN_ASSIGN_OR_RETURN(objects, ObjectStore::Open(folder + "/objects"));
-  DVREN_ASSIGN_OR_RETURN(daemon_id, DaemonId(folder));
-  jobs = std::make_unique<JobStore>(std::move(backend), NowMs);
-  DVREN_ASSIGN_OR_RETURN(const std::vector<Job> recovered, jobs->RecoverOwn(daemon_id));
+  DVREN_ASSIGN_OR_RETURN(job_storage, OpenJobStorage(config));
+  jobs = std::make_unique<JobStore>(std::move(job_storage->backend), NowMs);
+  metrics.SetQueueUp(true);
+  DVREN_ASSIGN_OR_RETURN(const std::vector<Job> recovered, jobs->RecoverOwn(job_storage->daemon_id));
   for (const Job& job : recovered) {
     logger.Warn("job was running when the daemon died",
                 {{"job", absl::StrCat("jobs/", job.id)}, {"state", JobStateName(job.state)}});
@@ -265,10 +257,16 @@ absl::Status Server::Impl::Listen() {
   field_service = std::make_unique<FieldService>(*context, *uploads);
   render_service = std::make_unique<RenderService>(*context);
   training_service = std::make_unique<TrainingService>(*context, *checkpoints);
-  const JobEnvironment environment{*context, *checkpoints, *jobs, *objects};
+  if (!job_storage->queue_id.empty()) {
+    const std::string folder = absl::StrCat(config.data_dir, "/jobs/results-", job_storage->queue_id);
+    DVREN_ASSIGN_OR_RETURN(job_results,
+                           JobResults::Open(*context, *jobs, job_storage->objects, folder, job_storage->queue_id));
+  }
+  const JobEnvironment environment{*context, job_storage->checkpoints, *jobs, job_storage->objects, job_results.get()};
   job_service = std::make_unique<JobService>(environment);
   JobRunnerOptions runner_options;
-  runner_options.daemon = daemon_id;
+  runner_options.daemon = job_storage->daemon_id;
+  runner_options.on_queue = [this](bool reachable) { SetQueueReachable(reachable); };
   runner_options.max_running = config.jobs.max_running;
   runner_options.lease = std::chrono::seconds(config.jobs.lease_s);
   runner_options.retention = std::chrono::hours(24) * config.jobs.retention_days;
@@ -326,15 +324,33 @@ absl::Status Server::Impl::Listen() {
   return absl::OkStatus();
 }
 
-void Server::Impl::SetServing(bool serving) {
-  metrics.SetReady(serving);
+constexpr char kJobService[] = "dvren.v1.JobService";
+
+void Server::Impl::SetServing(bool now) {
+  metrics.SetReady(now);
+  MutexLock locked(health_mutex);
+  serving = now;
   grpc::HealthCheckServiceInterface* const health = grpc_server->GetHealthCheckService();
   if (health == nullptr) return;
-  health->SetServingStatus(serving);  // "" and all that are known by now
-  for (const char* name : {"dvren.v1.FieldService", "dvren.v1.RenderService", "dvren.v1.TrainingService",
-                           "dvren.v1.JobService", "dvren.v1.AdminService"}) {
-    health->SetServingStatus(name, serving);
+  health->SetServingStatus(now);  // "" and all that are known by now
+  for (const char* name : {"dvren.v1.FieldService", "dvren.v1.RenderService", "dvren.v1.TrainingService", kJobService,
+                           "dvren.v1.AdminService"}) {
+    health->SetServingStatus(name, now);
   }
+  TellJobHealth();
+}
+
+void Server::Impl::SetQueueReachable(bool reachable) {
+  metrics.SetQueueUp(reachable);
+  MutexLock locked(health_mutex);
+  queue_reachable = reachable;
+  TellJobHealth();
+}
+
+// Renders and trainings do not need the queue.
+void Server::Impl::TellJobHealth() {
+  grpc::HealthCheckServiceInterface* const health = grpc_server->GetHealthCheckService();
+  if (health != nullptr) health->SetServingStatus(kJobService, serving && queue_reachable);
 }
 
 void Server::Impl::StopListening() {

@@ -7,9 +7,8 @@
 
 #include "server/app/data_dir_lock.h"
 #include "server/app/exit_code.h"
+#include "server/app/job_storage.h"
 #include "server/jobs/job_store.h"
-#include "server/jobs/object_store.h"
-#include "server/jobs/sqlite_job_backend.h"
 
 namespace dvren::server {
 namespace {
@@ -22,10 +21,9 @@ std::int64_t NowMs() {
 // Findings so far.
 absl::StatusOr<int> Check(const Config& config) {
   DVREN_ASSIGN_OR_RETURN(const DataDirLock held, DataDirLock::Acquire(config.data_dir));
-  const std::string folder = config.data_dir + "/jobs";
-  DVREN_ASSIGN_OR_RETURN(std::unique_ptr<JobBackend> backend, OpenSqliteJobBackend(folder));
-  DVREN_ASSIGN_OR_RETURN(const ObjectStore objects, ObjectStore::Open(folder + "/objects"));
-  JobStore jobs(std::move(backend), NowMs);
+  DVREN_ASSIGN_OR_RETURN(JobStorage storage, OpenJobStorage(config));
+  const ObjectStore& objects = storage.objects;
+  JobStore jobs(std::move(storage.backend), NowMs);
   DVREN_ASSIGN_OR_RETURN(const std::vector<std::string> findings, jobs.Check());
   int found = 0;
   for (const std::string& finding : findings) {
@@ -40,7 +38,9 @@ absl::StatusOr<int> Check(const Config& config) {
     ++found;
   }
   std::printf("%zu artifacts, %d findings%s\n", wanted.size(), found,
-              found == 0 ? "" : "; restore data_dir/jobs from a backup, or submit the jobs again whose files are gone");
+              found == 0
+                  ? ""
+                  : "; restore the queue and its files from a backup, or submit the jobs again whose files are gone");
   return found;
 }
 

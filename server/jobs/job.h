@@ -28,7 +28,8 @@ inline constexpr int kJobStates = 6;
 // Whether a job may go from one to the other.
 [[nodiscard]] bool MayGo(JobState from, JobState to);
 
-// A file that a job has made; its bytes lie in the object store under their hash.
+// A file that a job has made, or works on; its bytes lie in the object store under their hash, and stay there while the
+// job is remembered.
 struct JobArtifact {
   std::string name;    // once per job
   std::string sha256;  // 64 lowercase hex digits
@@ -36,6 +37,11 @@ struct JobArtifact {
   std::string media_type;
   friend bool operator==(const JobArtifact&, const JobArtifact&) = default;
 };
+
+// Names with a '/' are those of what a job works on: no artifact to show, and no event.
+[[nodiscard]] inline bool IsInput(const std::string& artifact_name) {
+  return artifact_name.find('/') != std::string::npos;
+}
 
 enum class JobEventKind : std::uint8_t { kState, kProgress, kArtifact, kLog };
 inline constexpr int kJobEventKinds = 4;

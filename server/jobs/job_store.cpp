@@ -208,6 +208,9 @@ absl::StatusOr<SubmittedJob> JobStore::Submit(const JobSubmission& submission) {
     job.created_ms = now;
     job.last_event = 1;
     DVREN_ASSIGN_OR_RETURN(job.id, transaction.Insert(job));
+    for (const JobArtifact& input : submission.inputs) {
+      DVREN_RETURN_IF_ERROR(transaction.PutArtifact(job.id, input));
+    }
     JobEvent queued = StateEvent(JobState::kQueued);
     queued.number = 1;
     queued.time_ms = now;
@@ -350,6 +353,7 @@ absl::StatusOr<Job> JobStore::MutateRunning(JobId id, std::int64_t epoch, JobUpd
         if (update.resume) job.resume = *update.resume;
         events = update.events;
         for (const JobArtifact& artifact : update.artifacts) {
+          if (IsInput(artifact.name)) continue;
           JobEvent event;
           event.kind = JobEventKind::kArtifact;
           event.data = artifact.name;

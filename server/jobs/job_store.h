@@ -24,8 +24,9 @@ struct JobSubmission {
   int priority = 0;
   int max_attempts = 3;
   std::int64_t total = 0;
-  std::string request_id;  // "": each submission is a new job
-  int max_unfinished = 0;  // of the owner, this one included; 0: any number
+  std::string request_id;           // "": each submission is a new job
+  int max_unfinished = 0;           // of the owner, this one included; 0: any number
+  std::vector<JobArtifact> inputs;  // IsInput
 };
 
 struct SubmittedJob {

@@ -39,8 +39,16 @@ absl::Status ToVersion1(PostgresConnection& connection) {
   )");
 }
 
+// To version 2: which folder of objects is the queue's (shared_folder.h). `marked`: the folder says so, too.
+absl::Status ToVersion2(PostgresConnection& connection) {
+  return connection.Run(R"(
+    CREATE TABLE shared_folder (id TEXT COLLATE "C" PRIMARY KEY, marked BOOLEAN NOT NULL);
+    INSERT INTO shared_folder VALUES (gen_random_uuid()::text, false);
+  )");
+}
+
 using Step = absl::Status (*)(PostgresConnection&);
-constexpr std::array<Step, kPostgresJobSchemaVersion> kSteps{ToVersion1};
+constexpr std::array<Step, kPostgresJobSchemaVersion> kSteps{ToVersion1, ToVersion2};
 
 absl::Status CheckDurable(PostgresConnection& connection) {
   for (const char* setting : {"fsync", "full_page_writes"}) {

@@ -109,7 +109,12 @@ Metrics::Impl::Impl()
                    .Help("Requests that are being served.")
                    .Register(*registry)
                    .Add({})),
-      ready(BuildGauge().Name("dvrend_ready").Help("1 while requests are taken.").Register(*registry).Add({})) {
+      ready(BuildGauge().Name("dvrend_ready").Help("1 while requests are taken.").Register(*registry).Add({})),
+      queue_up(BuildGauge()
+                   .Name("dvrend_job_queue_up")
+                   .Help("1 while the job queue can be reached.")
+                   .Register(*registry)
+                   .Add({})) {
   const BuildInfo& build = GetBuildInfo();
   BuildGauge()
       .Name("dvrend_build_info")
@@ -180,6 +185,10 @@ void Metrics::DeviceSeconds(const std::string& tenant, const std::string& device
 
 void Metrics::JobEnded(const std::string& kind, const std::string& outcome) {
   impl_->jobs.Add({{"kind", kind}, {"outcome", outcome}}).Increment();
+}
+
+void Metrics::SetQueueUp(bool up) {
+  impl_->queue_up.Set(up ? 1 : 0);
 }
 
 void Metrics::SetReady(bool ready) {

@@ -53,6 +53,8 @@ class Metrics {
   void DeviceSeconds(const std::string& tenant, const std::string& device, double seconds);
   // dvrend_jobs_total{kind,outcome}: attempts that ended, by the state the job is in then.
   void JobEnded(const std::string& kind, const std::string& outcome);
+  // dvrend_job_queue_up: 1 while the job queue can be reached.
+  void SetQueueUp(bool up);
   // dvrend_ready: 1 between start and drain.
   void SetReady(bool ready);
 

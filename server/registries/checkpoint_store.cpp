@@ -1,6 +1,7 @@
 #include "server/registries/checkpoint_store.h"
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <system_error>
 #include <vector>
@@ -58,6 +59,29 @@ absl::StatusOr<CheckpointStore> CheckpointStore::Open(const std::string& data_di
   }
   for (const fs::path& path : left) fs::remove(path, ignored);
   return CheckpointStore(folder);
+}
+
+absl::StatusOr<CheckpointStore> CheckpointStore::OpenShared(const std::string& folder) {
+  const std::string checkpoints = folder + "/checkpoints";
+  DVREN_RETURN_IF_ERROR(MakeDirectories(checkpoints));
+  return CheckpointStore(checkpoints);
+}
+
+int CheckpointStore::RemoveUnwanted(const std::function<bool(const std::string& name)>& wants,
+                                    std::int64_t age_s) const {
+  const auto before = fs::file_time_type::clock::now() - std::chrono::seconds(age_s);
+  std::error_code error;
+  std::vector<fs::path> old;
+  for (const auto& entry : fs::recursive_directory_iterator(folder_, error)) {
+    if (entry.is_regular_file(error) && entry.last_write_time(error) <= before) old.push_back(entry.path());
+  }
+  int removed = 0;
+  for (const fs::path& path : old) {
+    const bool whole = path.extension() == kExtension;
+    if (whole && wants(path.stem().string())) continue;
+    if (fs::remove(path, error)) ++removed;
+  }
+  return removed;
 }
 
 absl::StatusOr<std::string> CheckpointStore::PathToWrite(const std::string& tenant, const std::string& name) const {

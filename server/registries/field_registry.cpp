@@ -12,6 +12,7 @@
 #include "server/codec/volume_codec.h"
 #include "server/registries/digest.h"
 #include "server/registries/display_name.h"
+#include "server/registries/field_check.h"
 #include "server/registries/field_residency.h"
 
 namespace dvren::server {
@@ -25,20 +26,6 @@ constexpr std::size_t kRememberedUpdates = 16;
 // A version of a field, on devices.
 std::string ResidentKey(const v1::Field& description) {
   return absl::StrCat(description.name(), "@", description.version());
-}
-
-// The engine's own checks, on the CPU whatever the devices are: what is acknowledged can be rendered. Fills in what the
-// volume says about itself.
-absl::Status CheckAndDescribe(const io::Volume& volume, v1::Field* description) {
-  DeviceOptions cpu;
-  cpu.threads = 1;
-  DVREN_ASSIGN_OR_RETURN(const std::shared_ptr<Device> device, Device::Create(cpu));
-  DVREN_ASSIGN_OR_RETURN(Stream stream, device->CreateStream());
-  DVREN_ASSIGN_OR_RETURN(const std::shared_ptr<Field> checked, CreateField(stream, volume));
-  DescribeVolume(volume, checked->info(), description);
-  const io::Blob& payload = PayloadOf(volume);
-  description->set_sha256(Sha256Of(payload.data(), payload.size()));
-  return absl::OkStatus();
 }
 
 absl::Status StaleVersion(std::uint64_t expected, const v1::Field& field) {
@@ -122,9 +109,13 @@ struct FieldRegistry::Impl {
   }
 
   absl::StatusOr<std::shared_ptr<const Field>> Place(Stream& stream, const v1::Field& description) {
+    return Place(stream, description, ResidentKey(description), [&] { return store->ReadPayload(description); });
+  }
+
+  absl::StatusOr<std::shared_ptr<const Field>> Place(Stream& stream, const v1::Field& description,
+                                                     const std::string& key, const PayloadReader& read) {
     const Device& device = *stream.device();
     const std::string& id = description.name();
-    const std::string key = ResidentKey(description);
     if (auto field = residency.Find(key, device)) return field;
     const std::uint64_t budget = DeviceBudget(device);
     if (description.payload_bytes() > budget) {
@@ -136,7 +127,7 @@ struct FieldRegistry::Impl {
       return absl::ResourceExhaustedError(absl::StrCat("field = ", id, ": the fields in use leave no room on device ",
                                                        device.info().id, "; retry when they are done"));
     }
-    DVREN_ASSIGN_OR_RETURN(io::Blob payload, store->ReadPayload(description));
+    DVREN_ASSIGN_OR_RETURN(io::Blob payload, read());
     DVREN_ASSIGN_OR_RETURN(const io::Volume volume, VolumeFrom(description, std::move(payload)));
     auto made = CreateField(stream, volume);
     if (absl::IsResourceExhausted(made.status())) {  // the budget was too hopeful: keep only what is being rendered
@@ -356,6 +347,14 @@ absl::StatusOr<FieldLease> FieldRegistry::Acquire(Stream& stream, const std::str
     const auto now = Get(tenant, name);
     if (!now.ok() || now->version() == lease.description.version()) return field.status();
   }
+}
+
+absl::StatusOr<FieldLease> FieldRegistry::AcquireForeign(Stream& stream, const v1::Field& description,
+                                                         const std::string& key, const PayloadReader& read) {
+  FieldLease lease;
+  lease.description = description;
+  DVREN_ASSIGN_OR_RETURN(lease.field, impl_->Place(stream, description, key, read));
+  return lease;
 }
 
 absl::StatusOr<FileHandle> FieldRegistry::OpenPayload(const v1::Field& description) const {

@@ -77,6 +77,11 @@ class FieldRegistry {
   // DATA_LOSS when the payload is not what was acknowledged.
   [[nodiscard]] absl::StatusOr<FieldLease> Acquire(Stream& stream, const std::string& tenant, const std::string& name,
                                                    std::uint64_t expected_version);
+  // A field that is kept elsewhere: on devices, as if it were one of these, under `key`, which it alone has. `read`
+  // gives its payload where it is not there.
+  using PayloadReader = std::function<absl::StatusOr<io::Blob>()>;
+  [[nodiscard]] absl::StatusOr<FieldLease> AcquireForeign(Stream& stream, const v1::Field& description,
+                                                          const std::string& key, const PayloadReader& read);
   // The payload's file, for downloads; it stays readable through the handle after a Delete.
   [[nodiscard]] absl::StatusOr<FileHandle> OpenPayload(const v1::Field& description) const;
   [[nodiscard]] absl::Status Delete(const std::string& tenant, const std::string& name, std::uint64_t expected_version);

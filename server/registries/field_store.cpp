@@ -10,9 +10,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "google/protobuf/util/json_util.h"
 #include "server/codec/volume_codec.h"
 #include "server/registries/digest.h"
+#include "server/registries/field_json.h"
 
 namespace dvren::server {
 namespace {
@@ -21,7 +21,6 @@ constexpr char kDescriptionFile[] = "field.json";
 constexpr char kNextDescriptionFile[] = "field.json.new";
 constexpr char kRequestFile[] = "request_id";
 constexpr char kNamePrefix[] = "fields/";
-constexpr std::size_t kMaxDescriptionBytes = std::size_t{1} << 20;
 
 std::string PayloadFile(std::uint64_t version) {
   return version == 1 ? "payload.bin" : absl::StrCat("payload-", version, ".bin");
@@ -34,18 +33,6 @@ std::string UpdatesFile(std::uint64_t version) {
 void RemoveFile(const std::string& path) {
   std::error_code ignored;
   std::filesystem::remove(path, ignored);
-}
-
-absl::StatusOr<std::string> ToJson(const v1::Field& description) {
-  google::protobuf::util::JsonPrintOptions options;
-  options.add_whitespace = true;
-  options.preserve_proto_field_names = true;
-  std::string json;
-  if (const auto status = MessageToJsonString(description, &json, options); !status.ok()) {
-    return absl::InternalError(
-        absl::StrCat("store: describe ", description.name(), ": ", std::string(status.message())));
-  }
-  return json;
 }
 
 }  // namespace
@@ -91,11 +78,13 @@ absl::StatusOr<std::vector<StoredField>> FieldStore::LoadAll(std::vector<Damaged
 absl::StatusOr<StoredField> FieldStore::LoadOne(const std::string& id) const {
   const std::string folder = absl::StrCat(fields_dir_, "/", id);
   DVREN_ASSIGN_OR_RETURN(const std::string json,
-                         ReadSmallFile(absl::StrCat(folder, "/", kDescriptionFile), kMaxDescriptionBytes));
+                         ReadSmallFile(absl::StrCat(folder, "/", kDescriptionFile), kMaxFieldJsonBytes));
   StoredField field;
-  if (const auto status = google::protobuf::util::JsonStringToMessage(json, &field.description); !status.ok()) {
-    return absl::DataLossError(absl::StrCat(kDescriptionFile, ": ", std::string(status.message())));
+  absl::StatusOr<v1::Field> parsed = FieldFromJson(json);
+  if (!parsed.ok()) {
+    return absl::Status(parsed.status().code(), absl::StrCat(kDescriptionFile, ": ", parsed.status().message()));
   }
+  field.description = *std::move(parsed);
   const v1::Field& description = field.description;
   if (FieldIdOf(description.name()) != id) {
     return absl::DataLossError(
@@ -112,13 +101,13 @@ absl::StatusOr<StoredField> FieldStore::LoadOne(const std::string& id) const {
     return absl::DataLossError(absl::StrCat(PayloadFile(description.version()), ": ", info.st_size, " bytes, ",
                                             description.payload_bytes(), " were acknowledged"));
   }
-  auto request = ReadSmallFile(absl::StrCat(folder, "/", kRequestFile), kMaxDescriptionBytes);
+  auto request = ReadSmallFile(absl::StrCat(folder, "/", kRequestFile), kMaxFieldJsonBytes);
   if (request.ok()) {
     field.request_id = *std::move(request);
   } else if (!absl::IsNotFound(request.status())) {
     return request.status();
   }
-  auto updates = ReadSmallFile(absl::StrCat(folder, "/", UpdatesFile(description.version())), kMaxDescriptionBytes);
+  auto updates = ReadSmallFile(absl::StrCat(folder, "/", UpdatesFile(description.version())), kMaxFieldJsonBytes);
   if (updates.ok()) {
     field.update_ids = absl::StrSplit(*updates, '\n', absl::SkipEmpty());
   } else if (!absl::IsNotFound(updates.status())) {
@@ -130,7 +119,7 @@ absl::StatusOr<StoredField> FieldStore::LoadOne(const std::string& id) const {
 
 absl::Status FieldStore::Put(const StoredField& field, const void* payload, std::size_t payload_bytes,
                              const std::function<absl::Status()>& may_publish) const {
-  DVREN_ASSIGN_OR_RETURN(const std::string json, ToJson(field.description));
+  DVREN_ASSIGN_OR_RETURN(const std::string json, FieldToJson(field.description));
   const std::string id = FieldIdOf(field.description.name());
   const std::string folder = absl::StrCat(tmp_dir_, "/", id);
   const std::string place = absl::StrCat(fields_dir_, "/", id);
@@ -173,8 +162,8 @@ absl::Status FieldStore::WritePayload(const std::string& path, const void* paylo
 absl::Status FieldStore::Replace(const v1::Field& old, const StoredField& field, const void* payload,
                                  std::size_t payload_bytes, const std::function<absl::Status()>& may_publish) const {
   const v1::Field& description = field.description;
-  DVREN_ASSIGN_OR_RETURN(const std::string json, ToJson(description));
-  DVREN_ASSIGN_OR_RETURN(const std::string old_json, ToJson(old));
+  DVREN_ASSIGN_OR_RETURN(const std::string json, FieldToJson(description));
+  DVREN_ASSIGN_OR_RETURN(const std::string old_json, FieldToJson(old));
   const std::string folder = FolderOf(description);
   const std::string current = absl::StrCat(folder, "/", kDescriptionFile);
   const std::string next = absl::StrCat(folder, "/", kNextDescriptionFile);

@@ -27,8 +27,9 @@ absl::Status ArtifactDownload::Open(JobStore& jobs, const ObjectStore& objects,
   DVREN_ASSIGN_OR_RETURN(const JobId id, DecodeJobName(request.name()));
   DVREN_RETURN_IF_ERROR(jobs.Get(*scope_.tenant(), id).status());
   DVREN_ASSIGN_OR_RETURN(const std::vector<JobArtifact> artifacts, jobs.Artifacts(id));
-  const auto it = std::find_if(artifacts.begin(), artifacts.end(),
-                               [&](const JobArtifact& artifact) { return artifact.name == request.artifact(); });
+  const auto it = std::find_if(artifacts.begin(), artifacts.end(), [&](const JobArtifact& artifact) {
+    return artifact.name == request.artifact() && !IsInput(artifact.name);
+  });
   if (it == artifacts.end()) {
     return absl::NotFoundError(absl::StrCat("artifact = ", request.artifact(), ": jobs/", id,
                                             " has none of this name; dvrenctl job artifacts ", id, " lists them"));

@@ -39,6 +39,10 @@ absl::StatusOr<std::int64_t> BenchJob::Check(const JobEnvironment& environment, 
   return RepeatsOf(spec.bench());
 }
 
+std::vector<std::string> BenchJob::Fields(const v1::JobSpec& spec) const {
+  return FieldsOf(spec.bench().render());
+}
+
 // Begins anew with each attempt: figures of different daemons do not belong together.
 absl::Status BenchJob::Run(const JobEnvironment& environment, JobRun& run) const {
   const v1::BenchJob& bench = run.spec().bench();

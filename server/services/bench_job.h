@@ -10,6 +10,7 @@ class BenchJob final : public JobKind {
   static std::unique_ptr<JobKind> Create() { return std::make_unique<BenchJob>(); }
   absl::StatusOr<std::int64_t> Check(const JobEnvironment& environment, const std::string& tenant,
                                      const v1::JobSpec& spec) const override;
+  std::vector<std::string> Fields(const v1::JobSpec& spec) const override;
   absl::Status Run(const JobEnvironment& environment, JobRun& run) const override;
 };
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "dvren/core/registry.h"
 #include "dvren/v1/job_service.pb.h"
@@ -15,14 +16,18 @@
 
 namespace dvren::server {
 
+class JobResults;
 class JobRun;
 
 // What jobs are made of and run with; all of it outlives them.
 struct JobEnvironment {
   ServiceContext& context;
-  const CheckpointStore& checkpoints;
+  const CheckpointStore& checkpoints;  // of jobs
   JobStore& jobs;
   const ObjectStore& objects;
+  // Where other daemons share the queue, which know other fields: null otherwise.
+  JobResults* results = nullptr;
+  [[nodiscard]] bool shared() const { return results != nullptr; }
 };
 
 class JobKind {
@@ -32,6 +37,9 @@ class JobKind {
   // RPC thread: quick.
   [[nodiscard]] virtual absl::StatusOr<std::int64_t> Check(const JobEnvironment& environment, const std::string& tenant,
                                                            const v1::JobSpec& spec) const = 0;
+  // The fields, by name, that a spec which has passed Check reads. Where jobs are shared they go with the job as they
+  // are when it is submitted (JobInputs).
+  [[nodiscard]] virtual std::vector<std::string> Fields(const v1::JobSpec& spec) const;
   // One attempt, on a thread of its own, from where the job's `resume` says to its end. Returns at once with any error
   // when run.CheckStop() or a call of `run` has one. An error that another attempt cannot mend is one of the codes of
   // IsFinal.

@@ -20,6 +20,11 @@ bool IsFinal(absl::StatusCode code) {
   }
 }
 
+std::vector<std::string> JobKind::Fields(const v1::JobSpec& spec) const {
+  static_cast<void>(spec);
+  return {};
+}
+
 void RegisterBuiltinJobKinds(JobKindRegistry& registry) {
   registry.Add<BenchJob>("bench");
   registry.Add<RenderSequenceJob>("render_sequence");

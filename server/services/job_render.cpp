@@ -42,18 +42,30 @@ absl::StatusOr<RenderSpec> CheckJobRender(const v1::RenderRequest& request, int 
   return spec;
 }
 
+std::vector<std::string> FieldsOf(const v1::RenderRequest& request) {
+  std::vector<std::string> names;
+  for (const v1::Instance& instance : request.scene().instances()) names.push_back(instance.field());
+  return names;
+}
+
 absl::StatusOr<RenderedImage> RenderOnDevice(const JobEnvironment& environment, JobRun& run,
                                              const v1::RenderRequest& request) {
   ServiceContext& context = environment.context;
   DVREN_ASSIGN_OR_RETURN(const RenderSpec spec,
                          CheckJobRender(request, context.config.limits.max_image_edge, "render"));
+  DVREN_ASSIGN_OR_RETURN(const JobInputs* const inputs, run.Inputs(FieldsOf(request)));
+  const FieldSource from_inputs = [&](Stream& stream, const InstanceSpec& instance) {
+    return inputs->Acquire(environment, stream, instance);
+  };
   RenderedImage image;
   std::optional<RenderPlan> plan;
   std::int64_t next = 0;
   const auto slice = [&](Stream& stream) -> absl::StatusOr<bool> {
     if (!plan) {
-      DVREN_ASSIGN_OR_RETURN(plan, RenderPlan::Make(context.fields, stream, run.job().owner, spec,
-                                                    context.config.limits.max_message_bytes));
+      const std::uint64_t message = context.config.limits.max_message_bytes;
+      DVREN_ASSIGN_OR_RETURN(plan, inputs != nullptr
+                                       ? RenderPlan::Make(from_inputs, stream, spec, message)
+                                       : RenderPlan::Make(context.fields, stream, run.job().owner, spec, message));
       image.width = plan->spec().roi->width;
       image.height = plan->spec().roi->height;
       image.field_version = plan->field_version();

@@ -23,6 +23,10 @@ struct RenderedImage {
 [[nodiscard]] absl::StatusOr<RenderSpec> CheckJobRender(const v1::RenderRequest& request, int max_image_edge,
                                                         const std::string& path);
 
+// The fields of its scene, by name.
+[[nodiscard]] std::vector<std::string> FieldsOf(const v1::RenderRequest& request);
+
+// Shows the job's own fields where it came with them (JobInputs), else this daemon's.
 [[nodiscard]] absl::StatusOr<RenderedImage> RenderOnDevice(const JobEnvironment& environment, JobRun& run,
                                                            const v1::RenderRequest& request);
 

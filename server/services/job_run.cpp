@@ -1,12 +1,13 @@
 #include "server/services/job_run.h"
 
-#include <condition_variable>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 
 namespace dvren::server {
 namespace {
+
+constexpr std::chrono::milliseconds kStoreRetry{250};
 
 // Slices of a job, as a piece of work.
 class JobWork final : public Work {
@@ -61,6 +62,7 @@ void JobRun::Stop(StopReason reason) {
   {
     MutexLock lock(mutex_);
     work = work_;
+    stopped_.notify_all();
   }
   if (work != 0) environment_.context.scheduler.Cancel(work);
 }
@@ -104,12 +106,41 @@ absl::Status JobRun::OnDevice(const std::string& device, const Slice& slice, boo
   return status;
 }
 
+absl::StatusOr<const JobInputs*> JobRun::Inputs(const std::vector<std::string>& names) {
+  if (!environment_.shared()) return nullptr;
+  if (!inputs_) {
+    DVREN_ASSIGN_OR_RETURN(inputs_, JobInputs::Load(environment_, job_.id, names));
+  }
+  return &*inputs_;
+}
+
 absl::Status JobRun::Note(JobUpdate update) {
-  absl::StatusOr<Job> job = environment_.jobs.Update(job_.id, job_.epoch, std::move(update));
-  if (absl::IsAborted(job.status())) Stop(StopReason::kLost);
-  if (!job.ok()) return job.status();
-  job_ = *std::move(job);
-  return absl::OkStatus();
+  while (true) {
+    const absl::StatusOr<Job> job = environment_.jobs.Update(job_.id, job_.epoch, update);
+    if (job.ok()) {
+      job_ = *job;
+      return absl::OkStatus();
+    }
+    if (absl::IsAborted(job.status())) Stop(StopReason::kLost);
+    if (!absl::IsUnavailable(job.status())) return job.status();
+    // A store that is away is no fault of the job's: it waits, as those in the queue do.
+    {
+      MutexLock lock(mutex_);
+      if (stop_ == StopReason::kNone) stopped_.wait_for(lock.native(), kStoreRetry);
+    }
+    if (stop_ != StopReason::kNone) return job.status();
+    const absl::StatusOr<bool> noted = Noted();
+    if (absl::IsNotFound(noted.status())) return noted.status();
+    if (noted.ok() && *noted) return absl::OkStatus();
+  }
+}
+
+// Nobody else appends events to a job while it runs.
+absl::StatusOr<bool> JobRun::Noted() {
+  DVREN_ASSIGN_OR_RETURN(const Job now, environment_.jobs.Get("", job_.id));
+  if (now.epoch != job_.epoch || now.state != JobState::kRunning || now.last_event == job_.last_event) return false;
+  job_ = now;
+  return true;
 }
 
 absl::Status JobRun::Log(const std::string& line) {

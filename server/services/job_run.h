@@ -3,8 +3,10 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "dvren/core/stream.h"
@@ -13,6 +15,7 @@
 #include "server/jobs/mutex.h"
 #include "server/jobs/scheduler.h"
 #include "server/jobs/thread_annotations.h"
+#include "server/services/job_inputs.h"
 #include "server/services/job_kind.h"
 
 namespace dvren::server {
@@ -40,17 +43,26 @@ class JobRun {
   using Slice = std::function<absl::StatusOr<bool>(Stream& stream)>;
   [[nodiscard]] absl::Status OnDevice(const std::string& device, const Slice& slice, bool anyway = false);
 
-  // Durable when it returns. ABORTED when somebody else has the job by now.
+  // The fields that came with the job, by the names that its kind has for them; null where jobs come without.
+  [[nodiscard]] absl::StatusOr<const JobInputs*> Inputs(const std::vector<std::string>& names);
+
+  // Durable when it returns. While the store is away it waits, until the job is to stop. ABORTED when somebody else has
+  // the job by now.
   [[nodiscard]] absl::Status Note(JobUpdate update);
   [[nodiscard]] absl::Status Log(const std::string& line);
 
  private:
+  // Whether the store has an update that it did not acknowledge.
+  [[nodiscard]] absl::StatusOr<bool> Noted();
+
   const JobEnvironment environment_;
   Job job_;
   const v1::JobSpec spec_;
+  std::optional<JobInputs> inputs_;  // once they were asked for
   std::atomic<StopReason> stop_{StopReason::kNone};
 
   Mutex mutex_;
+  std::condition_variable stopped_;
   WorkId work_ DVREN_GUARDED_BY(mutex_) = 0;  // to be cancelled by Stop; 0: none
 };
 

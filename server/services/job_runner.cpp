@@ -9,13 +9,16 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "server/jobs/float_environment.h"
 #include "server/jobs/mutex.h"
 #include "server/jobs/thread_annotations.h"
 #include "server/metrics/metrics.h"
 #include "server/middleware/logger.h"
 #include "server/services/job_run.h"
+#include "server/services/train_job.h"
 
 namespace dvren::server {
 namespace {
@@ -77,7 +80,10 @@ class JobRunner::Impl {
 
   void Loop() {
     SetFloatingPointEnvironment();
-    auto renew = Clock::now() + options_.lease / 3, expired = Clock::now(), prune = Clock::now();
+    auto renew = Clock::now() + options_.lease / 3, prune = Clock::now();
+    // Where the queue was away for all, leases have run out that nobody could renew: those who live shall be heard
+    // first.
+    auto expired = Clock::now() + options_.lease;
     while (true) {
       std::set<JobId> changed;
       {
@@ -89,13 +95,13 @@ class JobRunner::Impl {
       Reap();
       PassOn(changed);
       const auto now = Clock::now();
-      if (now >= renew) {
+      if (now >= renew || away_) {
         Renew();
         renew = now + options_.lease / 3;
       }
       if (now >= expired) {
         Report("recover jobs of other daemons", environment_.jobs.RecoverExpired().status());
-        expired = now + kExpired;
+        expired = now + std::min<Clock::duration>(kExpired, options_.lease);
       }
       if (now >= prune) {
         Prune();
@@ -103,6 +109,7 @@ class JobRunner::Impl {
       }
       while (StartNext()) {
       }
+      if (away_) expired = Clock::now() + options_.lease;
     }
   }
 
@@ -150,7 +157,8 @@ class JobRunner::Impl {
 
   void Renew() {
     const absl::StatusOr<std::vector<JobId>> held = environment_.jobs.Renew(options_.daemon, options_.lease.count());
-    if (!held.ok()) return Report("renew leases", held.status());
+    Report("renew leases", held.status());
+    if (!held.ok()) return;
     const std::set<JobId> ours(held->begin(), held->end());
     MutexLock lock(mutex_);
     for (const auto& [id, running] : running_) {
@@ -165,6 +173,19 @@ class JobRunner::Impl {
     const absl::StatusOr<std::vector<std::string>> keep = environment_.jobs.Objects();
     if (!keep.ok()) return Report("list artifacts", keep.status());
     environment_.objects.RemoveUnreferenced({keep->begin(), keep->end()}, kObjectAge);
+    if (environment_.shared()) {
+      environment_.checkpoints.RemoveUnwanted([this](const std::string& name) { return IsWanted(name); }, kObjectAge);
+    }
+  }
+
+  // Whether a job goes on from this checkpoint, or might.
+  bool IsWanted(absl::string_view checkpoint) {
+    JobId id = 0;
+    if (!absl::ConsumePrefix(&checkpoint, kJobCheckpointPrefix)) return true;
+    if (!absl::SimpleAtoi(checkpoint.substr(0, checkpoint.find('-')), &id)) return true;
+    const absl::StatusOr<Job> job = environment_.jobs.Get("", id);
+    if (!job.ok()) return !absl::IsNotFound(job.status());
+    return job->resume == absl::StrCat(kJobCheckpointPrefix, checkpoint);
   }
 
   // Starts one job where there is room for it and one that waits.
@@ -176,10 +197,8 @@ class JobRunner::Impl {
       for (const auto& [id, entry] : running_) ++running[entry->run.job().owner];
     }
     absl::StatusOr<std::vector<Job>> heads = environment_.jobs.Heads();
-    if (!heads.ok()) {
-      Report("look for jobs", heads.status());
-      return false;
-    }
+    Report("look for jobs", heads.status());
+    if (!heads.ok()) return false;
     // The more urgent class first; then who runs the fewest for his weight; then who has waited longest.
     const auto share = [&](const Job& job) {
       const double weight = options_.tenant_weight ? options_.tenant_weight(job.owner) : 1;
@@ -271,14 +290,27 @@ class JobRunner::Impl {
       }
       const bool again = absl::IsUnavailable(told.status()) || absl::IsResourceExhausted(told.status());
       if (!again) return told;
-      Report("tell the store how a job ended", told.status());
+      Warn("tell the store how a job ended", told.status());
       MutexLock lock(mutex_);
       if (draining_) return told.status();
       finished_.wait_for(lock.native(), kStoreRetry);
     }
   }
 
+  // Of calls by the runner's own thread. A queue that is away is reported once.
   void Report(const char* what, const absl::Status& status) {
+    const bool away = absl::IsUnavailable(status);
+    if (status.ok() || away) {
+      const bool changed = away != away_;
+      away_ = away;
+      if (!changed) return;
+      if (options_.on_queue) options_.on_queue(!away);
+      if (!away) environment_.context.logger.Info("jobs: the queue is back");
+    }
+    Warn(what, status);
+  }
+
+  void Warn(const char* what, const absl::Status& status) {
     if (status.ok()) return;
     environment_.context.logger.Warn(absl::StrCat("jobs: cannot ", what), {{"error", std::string(status.message())}});
   }
@@ -294,6 +326,7 @@ class JobRunner::Impl {
   std::set<JobId> ended_ DVREN_GUARDED_BY(mutex_);  // of running_: their threads are about to end
   bool draining_ DVREN_GUARDED_BY(mutex_) = false;
 
+  bool away_ = false;  // the queue, when the runner's thread last asked
   std::thread thread_;
 };
 

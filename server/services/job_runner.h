@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,7 +18,9 @@ struct JobRunnerOptions {
   int max_running = 4;
   std::chrono::milliseconds lease{30'000};
   std::chrono::seconds retention{30 * 24 * 3600};  // of finished jobs
-  TenantWeight tenant_weight;                      // of running jobs; absent: all the same
+  // Told, from the runner's thread, when the queue cannot be reached any more, and when it can again. May be null.
+  std::function<void(bool reachable)> on_queue;
+  TenantWeight tenant_weight;  // of running jobs; absent: all the same
 };
 
 class JobRunner {

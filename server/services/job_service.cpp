@@ -10,14 +10,15 @@
 #include "server/jobs/failpoint.h"
 #include "server/registries/display_name.h"
 #include "server/services/answer_later.h"
-#include "server/services/answer_now.h"
 #include "server/services/artifact_download.h"
+#include "server/services/job_inputs.h"
+#include "server/services/job_results.h"
 
 namespace dvren::server {
 namespace {
 
 // Writers wait for the disk, all in one commit: as many as should share it.
-constexpr int kWriters = 32, kReaders = 2;
+constexpr int kWriters = 32, kReaders = 4;
 constexpr std::size_t kMaxWaiting = 4096, kMaxReads = 1 << 16;
 constexpr int kDefaultPage = 100, kMaxPage = 1000, kDefaultLogPage = 1000, kMaxLogPage = 10'000;
 constexpr int kMaxPriority = 1000, kMaxAttempts = 10, kDefaultAttempts = 3;
@@ -61,7 +62,8 @@ absl::Status JobService::Submit(const std::string& tenant, const v1::SubmitJobRe
   DVREN_ASSIGN_OR_RETURN(submission.work_class, DecodeJobClass(request.job_class(), "job_class"));
   DVREN_ASSIGN_OR_RETURN(submission.kind, KindOf(request.spec()));
   DVREN_ASSIGN_OR_RETURN(const auto make, BuiltinJobKinds().Find(submission.kind));
-  DVREN_ASSIGN_OR_RETURN(submission.total, make()->Check(environment_, tenant, request.spec()));
+  const std::unique_ptr<JobKind> kind = make();
+  DVREN_ASSIGN_OR_RETURN(submission.total, kind->Check(environment_, tenant, request.spec()));
   submission.owner = tenant;
   submission.title = request.title();
   submission.priority = request.priority();
@@ -69,30 +71,40 @@ absl::Status JobService::Submit(const std::string& tenant, const v1::SubmitJobRe
   submission.request_id = request.request_id();
   submission.spec = request.spec().SerializeAsString();
   submission.max_unfinished = environment_.context.config.jobs.max_unfinished;
+  if (environment_.shared()) {
+    DVREN_ASSIGN_OR_RETURN(submission.inputs, JobInputs::Store(environment_, tenant, *kind, request.spec()));
+  }
   DVREN_ASSIGN_OR_RETURN(const SubmittedJob submitted, environment_.jobs.Submit(submission));
+  if (environment_.shared() && request.spec().has_train()) {
+    DVREN_RETURN_IF_ERROR(environment_.results->Await(submitted.job.id));
+  }
   return Describe(submitted.job, response);
 }
 
 absl::Status JobService::Describe(const absl::StatusOr<Job>& job, v1::Job* response) const {
   DVREN_RETURN_IF_ERROR(job.status());
+  if (environment_.shared()) environment_.results->Bring(*job);
   *response = EncodeJob(*job, true);
   DVREN_ASSIGN_OR_RETURN(const std::vector<JobArtifact> artifacts, environment_.jobs.Artifacts(job->id));
-  for (const JobArtifact& artifact : artifacts) EncodeArtifact(artifact, response->add_artifacts());
+  for (const JobArtifact& artifact : artifacts) {
+    if (!IsInput(artifact.name)) EncodeArtifact(artifact, response->add_artifacts());
+  }
   return absl::OkStatus();
 }
 
 grpc::ServerUnaryReactor* JobService::GetJob(grpc::CallbackServerContext* call, const v1::GetJobRequest* request,
                                              v1::Job* response) {
-  return AnswerNow(environment_.context, call, "JobService/GetJob", [&](const std::string& tenant) -> absl::Status {
-    DVREN_ASSIGN_OR_RETURN(const JobId id, DecodeJobName(request->name()));
-    return Describe(environment_.jobs.Get(tenant, id), response);
-  });
+  return AnswerLater(environment_.context, readers_, call, "JobService/GetJob",
+                     [this, request, response](const std::string& tenant) -> absl::Status {
+                       DVREN_ASSIGN_OR_RETURN(const JobId id, DecodeJobName(request->name()));
+                       return Describe(environment_.jobs.Get(tenant, id), response);
+                     });
 }
 
 grpc::ServerUnaryReactor* JobService::ListJobs(grpc::CallbackServerContext* call, const v1::ListJobsRequest* request,
                                                v1::ListJobsResponse* response) {
-  return AnswerNow(environment_.context, call, "JobService/ListJobs",
-                   [&](const std::string& tenant) { return List(tenant, *request, response); });
+  return AnswerLater(environment_.context, readers_, call, "JobService/ListJobs",
+                     [this, request, response](const std::string& tenant) { return List(tenant, *request, response); });
 }
 
 absl::Status JobService::List(const std::string& tenant, const v1::ListJobsRequest& request,
@@ -117,7 +129,7 @@ absl::Status JobService::List(const std::string& tenant, const v1::ListJobsReque
 
 grpc::ServerWriteReactor<v1::WatchJobResponse>* JobService::WatchJob(grpc::CallbackServerContext* call,
                                                                      const v1::WatchJobRequest* request) {
-  return JobWatch::Start(environment_.context, environment_.jobs, hub_, readers_, call, *request);
+  return JobWatch::Start(environment_, hub_, readers_, call, *request);
 }
 
 grpc::ServerUnaryReactor* JobService::ChangeJob(grpc::CallbackServerContext* call, const char* method,
@@ -166,8 +178,8 @@ grpc::ServerUnaryReactor* JobService::UpdateJobPriority(grpc::CallbackServerCont
 grpc::ServerUnaryReactor* JobService::GetJobLogs(grpc::CallbackServerContext* call,
                                                  const v1::GetJobLogsRequest* request,
                                                  v1::GetJobLogsResponse* response) {
-  return AnswerNow(environment_.context, call, "JobService/GetJobLogs",
-                   [&](const std::string& tenant) { return Logs(tenant, *request, response); });
+  return AnswerLater(environment_.context, readers_, call, "JobService/GetJobLogs",
+                     [this, request, response](const std::string& tenant) { return Logs(tenant, *request, response); });
 }
 
 absl::Status JobService::Logs(const std::string& tenant, const v1::GetJobLogsRequest& request,

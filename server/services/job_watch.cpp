@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "server/codec/job_codec.h"
+#include "server/services/job_results.h"
 
 namespace dvren::server {
 namespace {
@@ -36,9 +37,9 @@ void JobWatchHub::Changed(JobId id) {
   for (const std::shared_ptr<JobWatch>& watch : watches) watch->Wake();
 }
 
-JobWatch* JobWatch::Start(ServiceContext& context, JobStore& jobs, JobWatchHub& hub, WorkerPool& pool,
+JobWatch* JobWatch::Start(const JobEnvironment& environment, JobWatchHub& hub, WorkerPool& pool,
                           grpc::CallbackServerContext* call, const v1::WatchJobRequest& request) {
-  const auto watch = std::shared_ptr<JobWatch>(new JobWatch(context, jobs, hub, pool, call));
+  const auto watch = std::shared_ptr<JobWatch>(new JobWatch(environment, hub, pool, call));
   watch->self_ = watch;
   if (const absl::Status status = watch->Begin(request); !status.ok()) {
     watch->FinishCall(status);
@@ -79,6 +80,11 @@ absl::StatusOr<bool> JobWatch::ReadEvents(std::deque<v1::WatchJobResponse>& even
   for (const JobEvent& event : read) {
     if (event.kind == JobEventKind::kArtifact && artifacts.empty()) {
       DVREN_ASSIGN_OR_RETURN(artifacts, jobs_.Artifacts(id_));
+    }
+    // Who hears that it has succeeded shall find what it has made.
+    if (results_ != nullptr && event.kind == JobEventKind::kState && event.data == JobStateName(JobState::kSucceeded)) {
+      DVREN_ASSIGN_OR_RETURN(const Job job, jobs_.Get("", id_));
+      results_->Bring(job);
     }
     *events.emplace_back().mutable_event() = EncodeJobEvent(event, artifacts);
     next_ = event.number + 1;

@@ -16,6 +16,7 @@
 #include "server/jobs/mutex.h"
 #include "server/jobs/thread_annotations.h"
 #include "server/middleware/request_scope.h"
+#include "server/services/job_kind.h"
 #include "server/services/worker_pool.h"
 
 namespace dvren::server {
@@ -37,7 +38,7 @@ class JobWatchHub {
 class JobWatch final : public grpc::ServerWriteReactor<v1::WatchJobResponse>,
                        public std::enable_shared_from_this<JobWatch> {
  public:
-  static JobWatch* Start(ServiceContext& context, JobStore& jobs, JobWatchHub& hub, WorkerPool& pool,
+  static JobWatch* Start(const JobEnvironment& environment, JobWatchHub& hub, WorkerPool& pool,
                          grpc::CallbackServerContext* call, const v1::WatchJobRequest& request);
 
   void OnWriteDone(bool ok) override;
@@ -47,9 +48,12 @@ class JobWatch final : public grpc::ServerWriteReactor<v1::WatchJobResponse>,
   void Wake();
 
  private:
-  JobWatch(ServiceContext& context, JobStore& jobs, JobWatchHub& hub, WorkerPool& pool,
-           grpc::CallbackServerContext* call)
-      : jobs_(jobs), hub_(hub), pool_(pool), scope_(context, call, "JobService/WatchJob") {}
+  JobWatch(const JobEnvironment& environment, JobWatchHub& hub, WorkerPool& pool, grpc::CallbackServerContext* call)
+      : jobs_(environment.jobs),
+        results_(environment.results),
+        hub_(hub),
+        pool_(pool),
+        scope_(environment.context, call, "JobService/WatchJob") {}
   [[nodiscard]] absl::Status Begin(const v1::WatchJobRequest& request);
   void PostRead() DVREN_REQUIRES(mutex_);
   void Read();
@@ -58,6 +62,7 @@ class JobWatch final : public grpc::ServerWriteReactor<v1::WatchJobResponse>,
   void FinishCall(const absl::Status& status);
 
   JobStore& jobs_;
+  JobResults* const results_;
   JobWatchHub& hub_;
   WorkerPool& pool_;
   RequestScope scope_;

@@ -35,6 +35,12 @@ absl::StatusOr<int> TileEdge(int asked, const PlanSpec& spec, std::uint64_t max_
   return asked;
 }
 
+void AddInstance(const InstanceSpec& instance, FieldLease field, SceneLease& lease) {
+  lease.scene.instances.push_back(instance.instance);
+  lease.scene.instances.back().field = std::move(field.field);
+  lease.field = FieldKey::Of(field.description);
+}
+
 }  // namespace
 
 absl::StatusOr<RenderSpec> DecodeRenderRequest(const v1::RenderRequest& request, int max_image_edge) {
@@ -66,9 +72,7 @@ absl::StatusOr<SceneLease> AcquireScene(FieldRegistry& fields, Stream& stream, c
       continue;
     }
     DVREN_ASSIGN_OR_RETURN(FieldLease field, fields.Acquire(stream, tenant, instance.field, instance.field_version));
-    lease.scene.instances.push_back(instance.instance);
-    lease.scene.instances.back().field = std::move(field.field);
-    lease.field = FieldKey::Of(field.description);
+    AddInstance(instance, std::move(field), lease);
   }
   return lease;
 }
@@ -76,8 +80,23 @@ absl::StatusOr<SceneLease> AcquireScene(FieldRegistry& fields, Stream& stream, c
 absl::StatusOr<RenderPlan> RenderPlan::Make(FieldRegistry& fields, Stream& stream, const std::string& tenant,
                                             const RenderSpec& spec, std::uint64_t max_message_bytes,
                                             SessionRegistry* sessions) {
+  DVREN_ASSIGN_OR_RETURN(SceneLease lease, AcquireScene(fields, stream, tenant, spec.scene, sessions));
+  return Make(std::move(lease), spec, max_message_bytes);
+}
+
+absl::StatusOr<RenderPlan> RenderPlan::Make(const FieldSource& fields, Stream& stream, const RenderSpec& spec,
+                                            std::uint64_t max_message_bytes) {
+  SceneLease lease;
+  for (const InstanceSpec& instance : spec.scene.instances) {
+    DVREN_ASSIGN_OR_RETURN(FieldLease field, fields(stream, instance));
+    AddInstance(instance, std::move(field), lease);
+  }
+  return Make(std::move(lease), spec, max_message_bytes);
+}
+
+absl::StatusOr<RenderPlan> RenderPlan::Make(SceneLease lease, const RenderSpec& spec, std::uint64_t max_message_bytes) {
   RenderPlan plan;
-  DVREN_ASSIGN_OR_RETURN(plan.lease_, AcquireScene(fields, stream, tenant, spec.scene, sessions));
+  plan.lease_ = std::move(lease);
   plan.spec_ = spec.plan;
   DVREN_RETURN_IF_ERROR(ValidateScene(plan.lease_.scene));
   if (!plan.spec_.camera) plan.spec_.camera = DefaultCamera(SceneWorldBox(plan.lease_.scene));

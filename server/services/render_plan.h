@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -39,12 +40,17 @@ struct SceneLease {
 [[nodiscard]] absl::StatusOr<SceneLease> AcquireScene(FieldRegistry& fields, Stream& stream, const std::string& tenant,
                                                       const SceneSpec& spec, SessionRegistry* sessions = nullptr);
 
+// Gives an instance's field, on the stream's device.
+using FieldSource = std::function<absl::StatusOr<FieldLease>(Stream& stream, const InstanceSpec& instance)>;
+
 class RenderPlan {
  public:
   // On a device worker. `max_message_bytes` bounds what a tile may take.
   [[nodiscard]] static absl::StatusOr<RenderPlan> Make(FieldRegistry& fields, Stream& stream, const std::string& tenant,
                                                        const RenderSpec& spec, std::uint64_t max_message_bytes,
                                                        SessionRegistry* sessions = nullptr);
+  [[nodiscard]] static absl::StatusOr<RenderPlan> Make(const FieldSource& fields, Stream& stream,
+                                                       const RenderSpec& spec, std::uint64_t max_message_bytes);
 
   [[nodiscard]] std::int64_t tiles() const { return columns_ * rows_; }
   [[nodiscard]] const PlanSpec& spec() const { return spec_; }
@@ -57,6 +63,8 @@ class RenderPlan {
 
  private:
   RenderPlan() = default;
+  [[nodiscard]] static absl::StatusOr<RenderPlan> Make(SceneLease lease, const RenderSpec& spec,
+                                                       std::uint64_t max_message_bytes);
   [[nodiscard]] Roi TileRoi(std::int64_t index) const;
 
   SceneLease lease_;

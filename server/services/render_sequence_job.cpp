@@ -144,6 +144,10 @@ absl::StatusOr<std::int64_t> RenderSequenceJob::Check(const JobEnvironment& envi
   return sequence.cameras_size();
 }
 
+std::vector<std::string> RenderSequenceJob::Fields(const v1::JobSpec& spec) const {
+  return FieldsOf(spec.render_sequence().render());
+}
+
 absl::Status RenderSequenceJob::Run(const JobEnvironment& environment, JobRun& run) const {
   const v1::RenderSequenceJob& sequence = run.spec().render_sequence();
   DVREN_ASSIGN_OR_RETURN(const Format format, FormatOf(sequence.format()));

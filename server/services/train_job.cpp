@@ -11,6 +11,7 @@
 #include "server/jobs/failpoint.h"
 #include "server/metrics/metrics.h"
 #include "server/registries/display_name.h"
+#include "server/registries/field_objects.h"
 #include "server/registries/field_registry.h"
 #include "server/registries/gradient_registry.h"
 #include "server/registries/session_registry.h"
@@ -131,7 +132,9 @@ class Attempt {
   // The checkpoint before this one is removed when the job knows of the new one.
   absl::Status Save(bool anyway) {
     const std::string& tenant = run_.job().owner;
-    const std::string name = absl::StrCat("job-", run_.job().id, "-", trainer_->steps_done());
+    // With the claim: who has lost the job without knowing it writes another file.
+    const std::string name =
+        absl::StrCat(kJobCheckpointPrefix, run_.job().id, "-", run_.job().epoch, "-", trainer_->steps_done());
     const std::string before = run_.job().resume;
     if (name == before) return absl::OkStatus();
     DVREN_ASSIGN_OR_RETURN(const std::string path, environment_.checkpoints.PathToWrite(tenant, name));
@@ -164,6 +167,7 @@ class Attempt {
       return false;
     };
     DVREN_RETURN_IF_ERROR(run_.OnDevice(device_, copy));
+    if (environment_.shared()) return Share(volume);
     absl::StatusOr<v1::Field> field = context.fields.FindCreated(tenant, request_id);
     if (!field.ok()) {
       field = context.fields.Get(tenant, train_.field());
@@ -174,7 +178,7 @@ class Attempt {
         FieldCreation creation;
         creation.description.set_display_name(train_.field());
         creation.description.set_owner(tenant);
-        creation.description.set_source(absl::StrCat("jobs/", run_.job().id, ", step ", trainer_->steps_done()));
+        creation.description.set_source(Source());
         creation.request_id = request_id;
         field = context.fields.Add(std::move(creation), io::Volume(std::move(volume)));
       }
@@ -183,6 +187,19 @@ class Attempt {
     return run_.Log(
         absl::StrCat("kept as ", field->name(), " (", field->display_name(), "), version ", field->version()));
   }
+
+  // As artifacts, for the daemon that the job was submitted to (JobResults), and for whoever downloads them.
+  absl::Status Share(const io::DenseVolume& volume) {
+    v1::Field description;
+    description.set_display_name(train_.field());
+    description.set_owner(run_.job().owner);
+    description.set_source(Source());
+    JobUpdate last;
+    DVREN_ASSIGN_OR_RETURN(last.artifacts, StoreVolume(environment_.objects, std::move(description), volume, ""));
+    return run_.Note(std::move(last));
+  }
+
+  std::string Source() const { return absl::StrCat("jobs/", run_.job().id, ", step ", trainer_->steps_done()); }
 
   const JobEnvironment& environment_;
   JobRun& run_;

@@ -5,6 +5,9 @@
 
 namespace dvren::server {
 
+// Checkpoints of jobs are called so, then the job's number, a '-', and more.
+inline constexpr char kJobCheckpointPrefix[] = "job-";
+
 class TrainJob final : public JobKind {
  public:
   static std::unique_ptr<JobKind> Create() { return std::make_unique<TrainJob>(); }

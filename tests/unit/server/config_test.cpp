@@ -50,7 +50,8 @@ limits:
   gradient_bytes: 3GiB
 tapes: {max_bytes: 2GiB, max_tenant_bytes: 1GiB, lease_s: 60, max_lease_s: 120}
 training: {max_sessions: 3, max_bytes: 5GiB, max_tenant_bytes: 4GiB, session_idle_s: 90}
-jobs: {max_running: 2, max_unfinished: 9, lease_s: 7, retention_days: 3}
+jobs: {store: "postgresql://u:p@db:5433/queue", max_running: 2, max_unfinished: 9, lease_s: 7, retention_days: 3}
+store: {objects: /srv/objects}
 log: {level: debug, file: /var/log/dvrend.log}
 drain_grace_s: 5
 reflection: false
@@ -79,7 +80,8 @@ parse: {worker: /usr/libexec/parse, memory_bytes: 1GiB, seconds: 9}
   CHECK(config.limits.gradient_bytes == 3ull << 30);
   CHECK(config.tapes == TapesConfig{2ull << 30, 1ull << 30, 60, 120});
   CHECK(config.training == TrainingConfig{3, 5ull << 30, 4ull << 30, 90});
-  CHECK(config.jobs == JobsConfig{2, 9, 7, 3});
+  CHECK(config.jobs == JobsConfig{"postgresql://u:p@db:5433/queue", 2, 9, 7, 3});
+  CHECK(config.store.objects == "/srv/objects");
   CHECK(config.log.level == LogLevel::kDebug);
   CHECK(config.log.file == "/var/log/dvrend.log");
   CHECK(config.drain_grace_s == 5);
