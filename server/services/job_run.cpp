@@ -108,10 +108,22 @@ absl::Status JobRun::OnDevice(const std::string& device, const Slice& slice, boo
 
 absl::StatusOr<const JobInputs*> JobRun::Inputs(const std::vector<std::string>& names) {
   if (!environment_.shared()) return nullptr;
-  if (!inputs_) {
-    DVREN_ASSIGN_OR_RETURN(inputs_, JobInputs::Load(environment_, job_.id, names));
+  while (!inputs_) {
+    absl::StatusOr<JobInputs> inputs = JobInputs::Load(environment_, job_.id, names);
+    if (inputs.ok()) {
+      inputs_ = *std::move(inputs);
+    } else if (!absl::IsUnavailable(inputs.status()) || !AwaitStore()) {
+      return inputs.status();
+    }
   }
   return &*inputs_;
+}
+
+// A store that is away is no fault of the job's: it waits, as those in the queue do.
+bool JobRun::AwaitStore() {
+  MutexLock lock(mutex_);
+  if (stop_ == StopReason::kNone) stopped_.wait_for(lock.native(), kStoreRetry);
+  return stop_ == StopReason::kNone;
 }
 
 absl::Status JobRun::Note(JobUpdate update) {
@@ -122,13 +134,7 @@ absl::Status JobRun::Note(JobUpdate update) {
       return absl::OkStatus();
     }
     if (absl::IsAborted(job.status())) Stop(StopReason::kLost);
-    if (!absl::IsUnavailable(job.status())) return job.status();
-    // A store that is away is no fault of the job's: it waits, as those in the queue do.
-    {
-      MutexLock lock(mutex_);
-      if (stop_ == StopReason::kNone) stopped_.wait_for(lock.native(), kStoreRetry);
-    }
-    if (stop_ != StopReason::kNone) return job.status();
+    if (!absl::IsUnavailable(job.status()) || !AwaitStore()) return job.status();
     const absl::StatusOr<bool> noted = Noted();
     if (absl::IsNotFound(noted.status())) return noted.status();
     if (noted.ok() && *noted) return absl::OkStatus();

@@ -43,7 +43,8 @@ class JobRun {
   using Slice = std::function<absl::StatusOr<bool>(Stream& stream)>;
   [[nodiscard]] absl::Status OnDevice(const std::string& device, const Slice& slice, bool anyway = false);
 
-  // The fields that came with the job, by the names that its kind has for them; null where jobs come without.
+  // The fields that came with the job, by the names that its kind has for them; null where jobs come without. Waits as
+  // Note does.
   [[nodiscard]] absl::StatusOr<const JobInputs*> Inputs(const std::vector<std::string>& names);
 
   // Durable when it returns. While the store is away it waits, until the job is to stop. ABORTED when somebody else has
@@ -52,6 +53,8 @@ class JobRun {
   [[nodiscard]] absl::Status Log(const std::string& line);
 
  private:
+  // Before another try: false when the job is to stop.
+  [[nodiscard]] bool AwaitStore();
   // Whether the store has an update that it did not acknowledge.
   [[nodiscard]] absl::StatusOr<bool> Noted();
 

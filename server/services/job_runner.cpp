@@ -273,6 +273,7 @@ class JobRunner::Impl {
     if (stop == Stop::kLost) return absl::AbortedError("another daemon has it");
     const JobId id = run.job().id;
     const std::int64_t epoch = run.job().epoch;
+    bool warned = false;
     while (true) {
       absl::StatusOr<Job> told = absl::InternalError("");
       if (status.ok()) {
@@ -290,7 +291,8 @@ class JobRunner::Impl {
       }
       const bool again = absl::IsUnavailable(told.status()) || absl::IsResourceExhausted(told.status());
       if (!again) return told;
-      Warn("tell the store how a job ended", told.status());
+      if (!warned) Warn("tell the store how a job ended", told.status());
+      warned = true;
       MutexLock lock(mutex_);
       if (draining_) return told.status();
       finished_.wait_for(lock.native(), kStoreRetry);
@@ -305,7 +307,13 @@ class JobRunner::Impl {
       away_ = away;
       if (!changed) return;
       if (options_.on_queue) options_.on_queue(!away);
-      if (!away) environment_.context.logger.Info("jobs: the queue is back");
+      if (away) {
+        environment_.context.logger.Error("jobs: the queue is away; jobs wait for it",
+                                          {{"error", std::string(status.message())}});
+      } else {
+        environment_.context.logger.Info("jobs: the queue is back");
+      }
+      return;
     }
     Warn(what, status);
   }
