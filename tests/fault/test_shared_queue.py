@@ -109,7 +109,8 @@ def test_two_daemons_share_200_jobs_and_one_that_is_killed_leaves_no_trace(pair,
         taken_over += job.attempts > 1
     assert 1 <= taken_over <= 4, "the jobs that ran when it was killed, and no others, had a second attempt"
     ran = [{line["job"] for line in daemon.logged("job ended")} for daemon in pair]
-    assert all(len(each) > 0 for each in ran) and ran[0] | ran[1] == set(jobs)
+    # What ended in the instant of the kill may have no line in the log.
+    assert all(len(each) > 0 for each in ran) and len(set(jobs) - (ran[0] | ran[1])) <= 4
     # Whoever was asked for a training has the field, and he alone.
     b.start()
     for name, (i, home, what) in jobs.items():
