@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "dvren/diff/backward.h"
+#include "dvren/io/to_half.h"
 #include "dvren/render/renderer.h"
 #include "dvren/scene/pixel_ray.h"
 #include "train/grid_growth.h"
@@ -68,7 +69,13 @@ absl::Status CopyBatch(const TrainingBatch& batch, std::int64_t step, std::int64
 
 // The grid becomes the field that is trained, with moments and a gradient of its own.
 absl::Status Trainer::State::Adopt(Stream& stream, io::DenseVolume grid, const std::vector<std::uint8_t>& cells) {
-  DVREN_ASSIGN_OR_RETURN(std::shared_ptr<Field> made, CreateField(stream, grid));
+  std::shared_ptr<Field> made;
+  if (spec.field.dtype == "f16") {
+    DVREN_ASSIGN_OR_RETURN(const io::DenseVolume stored, io::ToHalf(grid));
+    DVREN_ASSIGN_OR_RETURN(made, CreateField(stream, stored));
+  } else {
+    DVREN_ASSIGN_OR_RETURN(made, CreateField(stream, grid));
+  }
   DVREN_ASSIGN_OR_RETURN(FieldWriter of, FieldWriter::Make(made));
   DVREN_ASSIGN_OR_RETURN(std::shared_ptr<GradientTensor> sums, GradientTensor::Make(stream, made));
   DVREN_ASSIGN_OR_RETURN(std::unique_ptr<Moments> fresh, Moments::Make(stream, *made, optimizer->rule()));

@@ -36,6 +36,7 @@ void VisitSpec(Spec& s, Visit& visit) {
   visit("field.activation", s.field.activation);
   visit("field.initial_density", s.field.initial_density);
   visit("field.initial_color", s.field.initial_color);
+  visit("field.dtype", s.field.dtype);
   visit.Size("stages", s.stages);
   for (std::size_t i = 0; i < s.stages.size(); ++i) {
     const std::string stage = absl::StrCat("stages[", i, "].");

@@ -48,14 +48,21 @@ absl::Status CheckOneOf(absl::string_view field, const std::string& value, std::
   return InvalidField(field, value, absl::StrCat("must be one of ", absl::StrJoin(known, ", ")));
 }
 
+constexpr double kMostHalf = 65504;  // the largest finite f16
+
 absl::Status CheckField(const FieldSpec& field) {
   static constexpr const char* kActivations[] = {"identity", "softplus", "exp", "trunc_exp"};
   DVREN_RETURN_IF_ERROR(CheckInteger("field.sh_degree", field.sh_degree, 0, 2));
   DVREN_RETURN_IF_ERROR(io::CheckBox(field.box, "field.box"));
   DVREN_RETURN_IF_ERROR(CheckOneOf("field.activation", field.activation, kActivations));
+  static constexpr const char* kDTypes[] = {"f32", "f16"};
+  DVREN_RETURN_IF_ERROR(CheckOneOf("field.dtype", field.dtype, kDTypes));
   const double raw = field.initial_density;
   if (!std::isfinite(static_cast<float>(raw))) {
     return InvalidField("field.initial_density", raw, "must be finite in f32");
+  }
+  if (field.dtype == "f16" && std::abs(raw) > kMostHalf) {
+    return InvalidField("field.initial_density", raw, "field.dtype = f16 goes to 65504: must be within that");
   }
   if (field.activation == "identity" && raw < 0) {
     return InvalidField("field.initial_density", raw,

@@ -33,6 +33,7 @@ struct FieldUpdate {
   const GradientLayout* layout = nullptr;
   void* gradient = nullptr;  // the backend's
   double quantum = 1;
+  int half_storage = 0;     // 1: the grid's values are f16
   void* moments = nullptr;  // the backend's
   UpdateArgs args;          // of a smoothing, `rates` are the weights
 };
@@ -64,8 +65,11 @@ class Backend {
                                   hp_dtype, const void* /*values*/) {
     return NoTraining();
   }
-  // Moments of an optimizer for a field's values, all zero; moments and steps are what UpdateField and so on take.
-  virtual hp_status CreateMoments(const GradientLayout&, int32_t /*rule*/, void**) { return NoTraining(); }
+  // Moments of an optimizer for a field's values, all zero, with f32 masters behind them where the values are f16;
+  // moments and steps are what UpdateField and so on take.
+  virtual hp_status CreateMoments(const GradientLayout&, int32_t /*rule*/, bool /*masters*/, void**) {
+    return NoTraining();
+  }
   virtual void DestroyMoments(void*) {}
   virtual hp_status InspectMoments(const void*, hp_moments_info*) const { return NoTraining(); }
   virtual hp_status ReadMoments(void* /*stream*/, const void*, int64_t* /*blocks*/, float* /*values*/) {
@@ -81,8 +85,8 @@ class Backend {
     return NoTraining();
   }
   virtual hp_status SmoothGradient(void* /*stream*/, const FieldUpdate&) { return NoTraining(); }
-  virtual hp_status RefineMask(void* /*stream*/, const DenseGridMaskedView&, uint8_t* /*ages*/, double /*raw*/,
-                               int32_t /*window*/, int64_t* /*there*/) {
+  virtual hp_status RefineMask(void* /*stream*/, const DenseGridMaskedView&, int /*half_storage*/, uint8_t* /*ages*/,
+                               double /*raw*/, int32_t /*window*/, int64_t* /*there*/) {
     return NoTraining();
   }
   // The most segments of any of the job's rays. Waits for the stream.

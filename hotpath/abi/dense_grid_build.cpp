@@ -7,6 +7,7 @@
 #include "abi/affine.h"
 #include "abi/error.h"
 #include "abi/field_build.h"
+#include "abi/half.h"
 #include "fields/dense_grid_view.h"
 
 namespace hp {
@@ -47,15 +48,6 @@ Pitch ChoosePitch(int64_t row_voxels, int64_t rows, int64_t voxel_bytes) {
     if (distance > best_distance) best_plane = plane, best_distance = distance;
   }
   return {best_row * per_line, best_plane * per_line};
-}
-
-double HalfToDouble(uint16_t h) {
-  const int exponent = (h >> 10) & 31;
-  const double mantissa = h & 1023;
-  double v = exponent == 0    ? std::ldexp(mantissa, -24)
-             : exponent == 31 ? (mantissa == 0 ? INFINITY : NAN)
-                              : std::ldexp(1024 + mantissa, exponent - 25);
-  return (h & 0x8000) ? -v : v;
 }
 
 // Blocks of 8^3 voxels; a brick for each.

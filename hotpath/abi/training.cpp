@@ -7,6 +7,7 @@
 #include "abi/empty_bricks.h"
 #include "abi/error.h"
 #include "abi/field_build.h"
+#include "abi/half.h"
 #include "abi/objects.h"
 #include "fields/dense_grid_view.h"
 
@@ -37,12 +38,6 @@ hp_status CheckGrid(const hp_stream* stream, const hp_field* field) {
   return Fail(HP_STATUS_UNSUPPORTED, "field: a %s; only dense grids have masks and change in place", field->info.type);
 }
 
-hp_status CheckTrainable(const hp_stream* stream, const hp_field* field) {
-  HP_RETURN_IF_ERROR(CheckGrid(stream, field));
-  if (!field->args.half_storage) return HP_STATUS_OK;
-  return Fail(HP_STATUS_UNSUPPORTED, "field: of f16 values; only f32 values change in place");
-}
-
 int64_t Bricks(const DenseGridView& grid) {
   return int64_t{grid.bricks_x} * grid.bricks_y * ((grid.nz + 7) / 8);
 }
@@ -54,6 +49,19 @@ hp_status CheckCells(const DenseGridView& grid, const hp_tensor& t) {
   HP_REQUIRE(t.strides[2] == 1 && t.strides[1] == grid.nx && t.strides[0] == int64_t{grid.nx} * grid.ny,
              "mask.cells.strides: must be contiguous, C order");
   return HP_STATUS_OK;
+}
+
+// Stored values as f32; exact.
+void ReadVoxel(const unsigned char* from, int channels, bool half, float* out) {
+  if (!half) {
+    std::memcpy(out, from, static_cast<size_t>(channels) * sizeof(float));
+    return;
+  }
+  for (int c = 0; c < channels; ++c) {
+    uint16_t bits;
+    std::memcpy(&bits, from + static_cast<size_t>(c) * sizeof bits, sizeof bits);
+    out[c] = static_cast<float>(HalfToDouble(bits));
+  }
 }
 
 // Place of a cell among the ages, 512 per brick.
@@ -152,7 +160,7 @@ extern "C" {
 
 hp_status hp_field_read_values(hp_stream* stream, const hp_field* field, const hp_tensor* values) {
   return Guard([&]() -> hp_status {
-    HP_RETURN_IF_ERROR(CheckTrainable(stream, field));
+    HP_RETURN_IF_ERROR(CheckGrid(stream, field));
     HP_REQUIRE(values, "values = NULL: required");
     const DenseGridView& grid = GridOf(*field);
     View view;
@@ -162,19 +170,22 @@ hp_status hp_field_read_values(hp_stream* stream, const hp_field* field, const h
     HP_REQUIRE(values->strides[3] == 1 && values->strides[2] == grid.channels && values->strides[1] == row &&
                    values->strides[0] == row * grid.ny,
                "values.strides: must be contiguous, C order");
-    const size_t plane_values = static_cast<size_t>(grid.pitch_z) * static_cast<size_t>(grid.channel_stride);
-    std::vector<float> plane(plane_values);
+    const size_t size = field->args.half_storage ? sizeof(uint16_t) : sizeof(float);
+    const size_t plane_bytes = static_cast<size_t>(grid.pitch_z) * static_cast<size_t>(grid.channel_stride) * size;
+    std::vector<unsigned char> plane(plane_bytes);
     Backend& backend = *stream->ctx->backend;
     auto* out = static_cast<float*>(view.data);
     for (int64_t z = 0; z < grid.nz; ++z) {
-      HP_RETURN_IF_ERROR(backend.Copy(stream->handle, plane.data(),
-                                      static_cast<const float*>(grid.values) + static_cast<size_t>(z) * plane_values,
-                                      plane_values * sizeof(float), HP_COPY_DEVICE_TO_HOST));
+      HP_RETURN_IF_ERROR(
+          backend.Copy(stream->handle, plane.data(),
+                       static_cast<const unsigned char*>(grid.values) + static_cast<size_t>(z) * plane_bytes,
+                       plane_bytes, HP_COPY_DEVICE_TO_HOST));
       HP_RETURN_IF_ERROR(backend.Synchronize(stream->handle));
       for (int64_t y = 0; y < grid.ny; ++y) {
-        const float* from = plane.data() + y * grid.pitch_y * grid.channel_stride;
-        for (int64_t x = 0; x < grid.nx; ++x, from += grid.channel_stride, out += grid.channels) {
-          std::memcpy(out, from, static_cast<size_t>(grid.channels) * sizeof(float));
+        const unsigned char* from = plane.data() + static_cast<size_t>(y * grid.pitch_y * grid.channel_stride) * size;
+        for (int64_t x = 0; x < grid.nx; ++x, out += grid.channels) {
+          ReadVoxel(from, grid.channels, field->args.half_storage != 0, out);
+          from += static_cast<size_t>(grid.channel_stride) * size;
         }
       }
     }
@@ -261,7 +272,7 @@ hp_status hp_field_read_mask(hp_stream* stream, const hp_field* field, const hp_
 hp_status hp_field_refine_mask(hp_stream* stream, hp_field* field, const hp_mask_refinement* refinement,
                                int64_t* there) {
   return Guard([&]() -> hp_status {
-    HP_RETURN_IF_ERROR(CheckTrainable(stream, field));
+    HP_RETURN_IF_ERROR(CheckGrid(stream, field));
     HP_REQUIRE_DESC(refinement, "refinement");
     HP_REQUIRE(Masked(*field), "field: has no mask; hp_field_set_mask gives it one");
     const auto& view = *reinterpret_cast<const DenseGridMaskedView*>(field->args.view);
@@ -272,7 +283,7 @@ hp_status hp_field_refine_mask(hp_stream* stream, hp_field* field, const hp_mask
                "refinement.seen_window = %d: must be 1 to 120", refinement->seen_window);
     int64_t count = 0;
     HP_RETURN_IF_ERROR(stream->ctx->backend->RefineMask(
-        stream->handle, view, static_cast<uint8_t*>(field->memory[kAges]),
+        stream->handle, view, field->args.half_storage, static_cast<uint8_t*>(field->memory[kAges]),
         RawOf(view.grid.activation, refinement->density), refinement->seen_window, &count));
     if (there) *there = count;
     return HP_STATUS_OK;
@@ -281,7 +292,7 @@ hp_status hp_field_refine_mask(hp_stream* stream, hp_field* field, const hp_mask
 
 hp_status hp_moments_create(hp_stream* stream, const hp_field* field, hp_update_rule rule, hp_moments** out) {
   return Guard([&]() -> hp_status {
-    HP_RETURN_IF_ERROR(CheckTrainable(stream, field));
+    HP_RETURN_IF_ERROR(CheckGrid(stream, field));
     HP_REQUIRE(out, "out = NULL: required");
     HP_REQUIRE(rule >= 0 && rule < kRules, "rule = %d: must be sgd (0), adam (1) or rmsprop (2)",
                static_cast<int>(rule));
@@ -289,7 +300,8 @@ hp_status hp_moments_create(hp_stream* stream, const hp_field* field, hp_update_
     moments->ctx = stream->ctx;
     moments->field = field;
     moments->rule = rule;
-    HP_RETURN_IF_ERROR(stream->ctx->backend->CreateMoments(*field->gradient_layout, rule, &moments->store));
+    HP_RETURN_IF_ERROR(stream->ctx->backend->CreateMoments(*field->gradient_layout, rule, field->args.half_storage != 0,
+                                                           &moments->store));
     *out = moments.release();
     return HP_STATUS_OK;
   });
@@ -339,7 +351,7 @@ hp_status hp_moments_write(hp_stream* stream, hp_moments* moments, const hp_tens
 hp_status hp_update_field(hp_stream* stream, hp_field* field, const hp_gradient* gradient, hp_moments* moments,
                           const hp_update_desc* update, int64_t* voxels) {
   return Guard([&]() -> hp_status {
-    HP_RETURN_IF_ERROR(CheckTrainable(stream, field));
+    HP_RETURN_IF_ERROR(CheckGrid(stream, field));
     HP_REQUIRE(gradient && gradient->field == field, "gradient: must be one of this field");
     HP_REQUIRE(moments && moments->field == field, "moments: must be those of this field");
     FieldUpdate job;
@@ -359,6 +371,7 @@ hp_status hp_update_field(hp_stream* stream, hp_field* field, const hp_gradient*
     job.layout = field->gradient_layout.get();
     job.gradient = gradient->store;
     job.quantum = std::ldexp(1.0, gradient->exponent);
+    job.half_storage = field->args.half_storage;
     job.moments = moments->store;
     return stream->ctx->backend->UpdateField(stream->handle, job, voxels);
   });
@@ -366,7 +379,7 @@ hp_status hp_update_field(hp_stream* stream, hp_field* field, const hp_gradient*
 
 hp_status hp_smooth_gradient(hp_stream* stream, const hp_field* field, hp_gradient* gradient, const double* weights) {
   return Guard([&]() -> hp_status {
-    HP_RETURN_IF_ERROR(CheckTrainable(stream, field));
+    HP_RETURN_IF_ERROR(CheckGrid(stream, field));
     HP_REQUIRE(gradient && gradient->field == field, "gradient: must be one of this field");
     HP_REQUIRE(weights, "weights = NULL: required");
     FieldUpdate job;
@@ -379,6 +392,7 @@ hp_status hp_smooth_gradient(hp_stream* stream, const hp_field* field, hp_gradie
     job.layout = field->gradient_layout.get();
     job.gradient = gradient->store;
     job.quantum = std::ldexp(1.0, gradient->exponent);
+    job.half_storage = field->args.half_storage;
     return stream->ctx->backend->SmoothGradient(stream->handle, job);
   });
 }

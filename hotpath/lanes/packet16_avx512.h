@@ -228,6 +228,17 @@ HP_FN bool lane_of(M m, int lane) {
 struct Half {
   uint16_t bits;
 };
+HP_FN F load_lanes(const Half* in) {
+  return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(in)))};
+}
+HP_FN void store_lanes(F a, Half* out) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out),
+                      _mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+// What storing it as f16 and reading it again makes of it.
+HP_FN F nearest_half(F a) {
+  return {_mm512_cvtph_ps(_mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC))};
+}
 
 HP_FN F gather(const float* base, I index) {
   return {_mm512_i32gather_ps(index.v, base, 4)};

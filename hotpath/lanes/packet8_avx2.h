@@ -227,6 +227,17 @@ HP_FN bool lane_of(M m, int lane) {
 struct Half {
   uint16_t bits;
 };
+HP_FN F load_lanes(const Half* in) {
+  return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in)))};
+}
+HP_FN void store_lanes(F a, Half* out) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(out),
+                   _mm256_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+// What storing it as f16 and reading it again makes of it.
+HP_FN F nearest_half(F a) {
+  return {_mm256_cvtph_ps(_mm256_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC))};
+}
 
 // The low 16 bits of every lane, packed.
 HP_FN __m128i low_words(__m256i a) {

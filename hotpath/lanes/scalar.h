@@ -223,6 +223,34 @@ HP_FN Real widen(Half h) {
   return static_cast<Real>(r);
 }
 
+#if !defined(HP_REAL_IS_DOUBLE)
+// The nearest f16, ties to even; infinity from 65520 on.
+HP_FN Half to_half(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  const uint32_t sign = (bits >> 16) & 0x8000u, magnitude = bits & 0x7fffffffu;
+  if (magnitude > 0x7f800000u) return {static_cast<uint16_t>(sign | 0x7e00u | ((magnitude >> 13) & 0x1ffu))};  // NaN
+  if (magnitude >= 0x477ff000u) return {static_cast<uint16_t>(sign | 0x7c00u)};
+  // The last place kept is worth 2^-24 below 2^-14, else 2^-10 of the leading bit; what is below it is rounded away.
+  const uint32_t exponent = magnitude >> 23;
+  if (exponent < 102u) return {static_cast<uint16_t>(sign)};  // less than half of 2^-24
+  const uint32_t drop = exponent < 113u ? 126u - exponent : 13u;
+  const uint32_t kept = exponent < 113u ? (magnitude & 0x7fffffu) | 0x800000u : magnitude - (112u << 23);
+  const uint32_t rounded = (kept + (1u << (drop - 1)) - 1u + ((kept >> drop) & 1u)) >> drop;
+  return {static_cast<uint16_t>(sign | rounded)};
+}
+HP_FN F load_lanes(const Half* in) {
+  return widen(*in);
+}
+HP_FN void store_lanes(F a, Half* out) {
+  *out = to_half(a);
+}
+// What storing it as f16 and reading it again makes of it.
+HP_FN F nearest_half(F a) {
+  return widen(to_half(a));
+}
+#endif
+
 template <class S>
 HP_FN F gather(const S* base, I index) {
   return widen(base[static_cast<uint32_t>(index)]);

@@ -11,7 +11,7 @@ namespace {
 
 // The keys of each part, once for both directions.
 #define DVREN_RECIPE_KEYS(X) X(steps) X(seed) X(step_voxels) X(early_stop) X(color_space)
-#define DVREN_FIELD_KEYS(X) X(sh_degree) X(activation) X(initial_density) X(initial_color)
+#define DVREN_FIELD_KEYS(X) X(sh_degree) X(activation) X(initial_density) X(initial_color) X(dtype)
 #define DVREN_STAGE_KEYS(X) X(from_step) X(resolution) X(rays) X(sh_degree)
 #define DVREN_OPTIMIZER_KEYS(X) \
   X(kind)                       \

@@ -253,8 +253,8 @@ class CpuBackend final : public Backend {
     return HP_STATUS_OK;
   }
 
-  hp_status CreateMoments(const GradientLayout& layout, int32_t rule, void** out) override {
-    *out = new MomentStore(layout.blocks, layout.values_per_voxel, rule == HP_UPDATE_SGD ? 1 : 2);
+  hp_status CreateMoments(const GradientLayout& layout, int32_t rule, bool masters, void** out) override {
+    *out = new MomentStore(layout.blocks, layout.values_per_voxel, (rule == HP_UPDATE_SGD ? 1 : 2) + (masters ? 1 : 0));
     return HP_STATUS_OK;
   }
   void DestroyMoments(void* moments) override {
@@ -291,7 +291,7 @@ class CpuBackend final : public Backend {
     return HP_STATUS_OK;
   }
   hp_status UpdateField(void*, const FieldUpdate& job, int64_t* voxels) override {
-    const BlockKernel kernel = KernelsOf(isa_).update_block[job.args.rule];
+    const BlockKernel kernel = KernelsOf(isa_).update_block[job.args.rule][job.half_storage];
     std::atomic<int64_t> changed{0};
     const std::vector<int64_t> blocks = BlocksWithGradient(job, job.args.sparse ? nullptr : job.moments);
     pool_.Run(static_cast<int64_t>(blocks.size()), [&](int, int64_t i) {
@@ -308,7 +308,7 @@ class CpuBackend final : public Backend {
     return HP_STATUS_OK;
   }
   hp_status SmoothGradient(void*, const FieldUpdate& job) override {
-    const BlockKernel kernel = KernelsOf(isa_).smooth_block;
+    const BlockKernel kernel = KernelsOf(isa_).smooth_block[job.half_storage];
     const std::vector<int64_t> blocks = BlocksWithGradient(job, nullptr);
     pool_.Run(static_cast<int64_t>(blocks.size()), [&](int, int64_t i) {
       BlockUpdate update;
@@ -317,10 +317,10 @@ class CpuBackend final : public Backend {
     });
     return HP_STATUS_OK;
   }
-  hp_status RefineMask(void*, const DenseGridMaskedView& view, uint8_t* ages, double raw, int32_t window,
-                       int64_t* there) override {
+  hp_status RefineMask(void*, const DenseGridMaskedView& view, int half_storage, uint8_t* ages, double raw,
+                       int32_t window, int64_t* there) override {
     const MaskArrays arrays = {ages, const_cast<int32_t*>(view.cells), const_cast<int32_t*>(view.bricks), view.seen};
-    *there = cpu::RefineMask(pool_, view.grid, arrays, raw, window);
+    *there = cpu::RefineMask(pool_, view.grid, half_storage != 0, arrays, raw, window);
     return HP_STATUS_OK;
   }
 

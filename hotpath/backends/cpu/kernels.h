@@ -62,8 +62,8 @@ struct KernelTable {
   Kernel diff[2], ray_backward;                                          // staged; [distortion, too]
   void (*ray_keys)(const Job& job, int64_t item, uint32_t* keys);        // of given rays, for OrderRays
   int64_t (*max_count)(const Job& job);                                  // most segments of any of the job's rays
-  BlockKernel update_block[kOptimizers];                                 // f32; returns voxels that changed
-  BlockKernel smooth_block;                                              // f32
+  BlockKernel update_block[kOptimizers][2];                              // f32; [.][f16 storage]; voxels that changed
+  BlockKernel smooth_block[2];                                           // f32; [f16 storage]
   // f64: values (n), gradient (n), moments (n, 2)
   void (*update_array[kOptimizers])(const UpdateArgs& args, int64_t n, double* values, const double* gradient,
                                     double* moments);

@@ -527,12 +527,15 @@ static cpu::KernelTable make_table(const char* name) {
 #if defined(HP_REAL_IS_DOUBLE)
 #define HP_OPTIMIZER(index, name) t.update_array[index] = update_array<optimizer_##name>;
 #else
-  t.smooth_block = smooth_block;
+  t.smooth_block[0] = smooth_block<float>;
+  t.smooth_block[1] = smooth_block<Half>;
   t.add_noted = add_noted;
 #if defined(HP_LANE_HAS_VOXEL16)
   t.wide_scatter = true;
 #endif
-#define HP_OPTIMIZER(index, name) t.update_block[index] = update_block<optimizer_##name>;
+#define HP_OPTIMIZER(index, name)                                    \
+  t.update_block[index][0] = update_block<optimizer_##name, float>; \
+  t.update_block[index][1] = update_block<optimizer_##name, Half>;
 #endif
 #include "hotpath_optimizers.inc"
 #undef HP_OPTIMIZER

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "abi/empty_bricks.h"
+#include "abi/half.h"
 #include "backends/cpu/thread_pool.h"
 
 namespace hp::cpu {
@@ -41,7 +42,8 @@ void Dilate(std::vector<uint8_t>& cube, int from, int reach) {
 
 }  // namespace
 
-int64_t RefineMask(ThreadPool& pool, const DenseGridView& grid, const MaskArrays& mask, double raw, int seen_window) {
+int64_t RefineMask(ThreadPool& pool, const DenseGridView& grid, bool half, const MaskArrays& mask, double raw,
+                   int seen_window) {
   const int bx = grid.bricks_x, by = grid.bricks_y, bz = (grid.nz + 7) / 8;
   const int64_t bricks = int64_t{bx} * by * bz;
   // A period older, or new again where seen.
@@ -84,14 +86,15 @@ int64_t RefineMask(ThreadPool& pool, const DenseGridView& grid, const MaskArrays
     Dilate(recent, kHalo, 2);
     // Voxels that are dense; a cell has eight of them.
     std::vector<uint8_t> dense(kNodes * kNodes * kNodes, 0);
-    const auto* values = static_cast<const float*>(grid.values) + (grid.channels - 1);
     for (int z = 0; z < kNodes; ++z) {
       for (int y = 0; y < kNodes; ++y) {
         for (int x = 0; x < kNodes; ++x) {
           const int64_t vx = std::min(x0 + x, grid.nx - 1), vy = std::min(y0 + y, grid.ny - 1),
                         vz = std::min(z0 + z, grid.nz - 1);
-          const float value = values[(vz * grid.pitch_z + vy * grid.pitch_y + vx) * grid.channel_stride];
-          dense[static_cast<size_t>((z * kNodes + y) * kNodes + x)] = static_cast<double>(value) > raw ? 1 : 0;
+          const int64_t at = (vz * grid.pitch_z + vy * grid.pitch_y + vx) * grid.channel_stride + (grid.channels - 1);
+          const double value = half ? HalfToDouble(static_cast<const uint16_t*>(grid.values)[at])
+                                    : static_cast<double>(static_cast<const float*>(grid.values)[at]);
+          dense[static_cast<size_t>((z * kNodes + y) * kNodes + x)] = value > raw ? 1 : 0;
         }
       }
     }

@@ -17,7 +17,8 @@ struct MaskArrays {
   uint32_t* seen;
 };
 
-// Returns how many cells there are afterwards. `raw`: the least raw value that counts as dense.
-int64_t RefineMask(ThreadPool& pool, const DenseGridView& grid, const MaskArrays& mask, double raw, int seen_window);
+// Returns how many cells there are afterwards. `half`: the grid's values are f16. `raw`: what is above it is dense.
+int64_t RefineMask(ThreadPool& pool, const DenseGridView& grid, bool half, const MaskArrays& mask, double raw,
+                   int seen_window);
 
 }  // namespace hp::cpu

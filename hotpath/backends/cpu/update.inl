@@ -55,17 +55,23 @@ struct GradientRow {
 
 #if !defined(HP_REAL_IS_DOUBLE)
 
-static float* row_of(const DenseGridView& grid, int64_t x, int64_t y, int64_t z) {
-  float* values = static_cast<float*>(const_cast<void*>(grid.values));
+template <class Stored>
+static Stored* row_of(const DenseGridView& grid, int64_t x, int64_t y, int64_t z) {
+  Stored* values = static_cast<Stored*>(const_cast<void*>(grid.values));
   return values + (z * grid.pitch_z + y * grid.pitch_y + x) * grid.channel_stride;
 }
 
-template <class Optimizer>
+// Of f16 values the optimizer keeps f32 masters behind its moments, on which it takes its steps. A master counts as long
+// as it rounds to the value that is stored: else somebody has written that, or there was no step yet.
+template <class Optimizer, class Stored>
 static int64_t update_block(const cpu::BlockUpdate& job) {
+  constexpr bool kHalf = sizeof(Stored) == 2;
+  constexpr int kKept = Optimizer::kMoments + (kHalf ? 1 : 0);
   const DenseGridView& grid = *job.grid;
   const int stride = grid.channel_stride, n = job.extent[0] * stride;
-  alignas(64) Real rates[kRowValues] = {0}, value[kRowValues] = {0}, gradient[kRowValues] = {0},
-                   alive[kRowValues] = {0}, moment[Optimizer::kMoments][kRowValues] = {{0}};
+  alignas(64) Real rates[kRowValues] = {0}, gradient[kRowValues] = {0}, alive[kRowValues] = {0},
+                   moment[kKept][kRowValues] = {{0}};
+  alignas(64) Stored value[kRowValues] = {};
   for (int i = 0; i < n; ++i) rates[i] = i % stride < grid.channels ? Real(job.args.rates[i % stride]) : Real(0);
   // Rows that have something.
   int rows[64], count = 0;
@@ -96,11 +102,11 @@ static int64_t update_block(const cpu::BlockUpdate& job) {
     GradientRow& row = ring[r % (2 * kAhead)];
     row.gather(job, stride, y, z);
     row.find_alive(stride, job.extent[0], job.args.sparse != 0);
-    const float* values = row_of(grid, job.origin[0], job.origin[1] + y, job.origin[2] + z);
+    const Stored* values = row_of<Stored>(grid, job.origin[0], job.origin[1] + y, job.origin[2] + z);
     for (int x = 0; x < job.extent[0]; ++x) {
       if (!row.alive[x]) continue;
-      lines(values + x * stride, stride * 4);
-      for (int m = 0; known && m < Optimizer::kMoments; ++m) {
+      lines(values + x * stride, stride * static_cast<int>(sizeof(Stored)));
+      for (int m = 0; known && m < kKept; ++m) {
         lines(known + m * job.moment_values + (int64_t{rows[r]} * 8 + x) * stride, stride * 4);
       }
     }
@@ -124,32 +130,38 @@ static int64_t update_block(const cpu::BlockUpdate& job) {
       for (int c = 0; c < stride; ++c) alive[x * stride + c] = Real(row.alive[x]);
     }
     for (int i = 0; i < n; ++i) gradient[i] = static_cast<Real>(static_cast<double>(row.sum[i]) * job.quantum);
-    float* values = row_of(grid, job.origin[0], job.origin[1] + y, job.origin[2] + z);
+    Stored* values = row_of<Stored>(grid, job.origin[0], job.origin[1] + y, job.origin[2] + z);
     float* kept = state + int64_t{z * 8 + y} * 8 * stride;
     // Whole rows are packets; others are copied out and back.
     const bool whole = n % kWidth == 0;
-    float* v = whole ? values : value;
-    float* of[Optimizer::kMoments];
-    for (int m = 0; m < Optimizer::kMoments; ++m) of[m] = whole ? kept + m * job.moment_values : moment[m];
+    Stored* v = whole ? values : value;
+    float* of[kKept];
+    for (int m = 0; m < kKept; ++m) of[m] = whole ? kept + m * job.moment_values : moment[m];
     if (!whole) {
-      memcpy(value, values, static_cast<size_t>(n) * sizeof(float));
-      for (int m = 0; m < Optimizer::kMoments; ++m) {
+      memcpy(value, values, static_cast<size_t>(n) * sizeof(Stored));
+      for (int m = 0; m < kKept; ++m) {
         memcpy(moment[m], kept + m * job.moment_values, static_cast<size_t>(n) * sizeof(float));
       }
     }
     for (int i = 0; i < n; i += kWidth) {
       const M steps = load_lanes(alive + i) > splat(0);
       if (!any(steps)) continue;
-      const F before = load_lanes(v + i);
+      const F stored = load_lanes(v + i);
+      F before = stored;
+      if constexpr (kHalf) {
+        const F master = load_lanes(of[kKept - 1] + i);
+        before = select(nearest_half(master) == stored, master, stored);
+      }
       F m[Optimizer::kMoments], old[Optimizer::kMoments];
       for (int k = 0; k < Optimizer::kMoments; ++k) m[k] = old[k] = load_lanes(of[k] + i);
       const F after = Optimizer::step(job.args, before, load_lanes(gradient + i), load_lanes(rates + i), m);
-      store_lanes(select(steps, after, before), v + i);
+      store_lanes(select(steps, after, stored), v + i);
+      if constexpr (kHalf) store_lanes(select(steps, after, before), of[kKept - 1] + i);
       for (int k = 0; k < Optimizer::kMoments; ++k) store_lanes(select(steps, m[k], old[k]), of[k] + i);
     }
     if (!whole) {
-      memcpy(values, value, static_cast<size_t>(n) * sizeof(float));
-      for (int m = 0; m < Optimizer::kMoments; ++m) {
+      memcpy(values, value, static_cast<size_t>(n) * sizeof(Stored));
+      for (int m = 0; m < kKept; ++m) {
         memcpy(kept + m * job.moment_values, moment[m], static_cast<size_t>(n) * sizeof(float));
       }
     }
@@ -157,8 +169,19 @@ static int64_t update_block(const cpu::BlockUpdate& job) {
   return changed;
 }
 
+HP_FN float value_of(float value) {
+  return value;
+}
+HP_FN float value_of(Half half) {
+  Half row[kWidth] = {half};
+  Real out[kWidth];
+  store_lanes(load_lanes(row), out);
+  return out[0];
+}
+
 // Adds the slopes of the total variation at a block's voxels to its own brick. Places that others read at the same time
 // are those behind the last cell of a brick, which this does not write. -1 when a sum has left its range.
+template <class Stored>
 static int64_t smooth_block(const cpu::BlockUpdate& job) {
   if (!job.own) return 0;
   const DenseGridView& grid = *job.grid;
@@ -176,13 +199,13 @@ static int64_t smooth_block(const cpu::BlockUpdate& job) {
         const int64_t at[3] = {job.origin[0] + x, job.origin[1] + y, job.origin[2] + z},
                       size[3] = {grid.nx, grid.ny, grid.nz},
                       step[3] = {stride, int64_t{grid.pitch_y} * stride, int64_t{grid.pitch_z} * stride};
-        const float* here = row_of(grid, at[0], at[1], at[2]);
+        const Stored* here = row_of<Stored>(grid, at[0], at[1], at[2]);
         Real slope[kMaxChannels] = {0};
         for (int axis = 0; axis < 3; ++axis) {
           for (int side = -1; side <= 1; side += 2) {
             if (at[axis] + side < 0 || at[axis] + side >= size[axis]) continue;
-            const float* there = here + side * step[axis];
-            for (int c = 0; c < stride; ++c) slope[c] = slope[c] + (here[c] - there[c]);
+            const Stored* there = here + side * step[axis];
+            for (int c = 0; c < stride; ++c) slope[c] = slope[c] + (value_of(here[c]) - value_of(there[c]));
           }
         }
         job.prepare(job.gradient, job.own, z * 9 + y, x);

@@ -520,8 +520,8 @@ HP_API hp_status hp_samp_int_fused_backward(hp_stream* stream, const hp_plan* pl
 
 /* ---- training: parameters change in place ------------------------------------------------------------------- */
 
-/* All of these are for dense grids of f32 values; UNSUPPORTED for other fields. Nothing else may use the field while
- * one of them runs. */
+/* All of these are for dense grids of f32 or f16 values; UNSUPPORTED for other fields. Nothing else may use the field
+ * while one of them runs. */
 
 /* Copies the values to host memory, contiguous f32 (nz, ny, nx, channels). */
 HP_API hp_status hp_field_read_values(hp_stream* stream, const hp_field* field, const hp_tensor* values);
@@ -572,7 +572,10 @@ typedef struct hp_update_desc {
   double clip_value; /* >= 0: then elements of the gradient are limited to [-clip_value, clip_value]; 0: not */
 } hp_update_desc;
 
-/* What an optimizer remembers of a field's values: block-sparse, zero at first. */
+/* What an optimizer remembers of a field's values: block-sparse, zero at first. Of f16 values it also keeps f32
+ * masters, behind the moments of a block: steps are taken on them, and the field has them rounded to nearest, ties to
+ * even. A master that does not round to the field's value, because that was written otherwise, is that value from then
+ * on. */
 typedef struct hp_moments hp_moments;
 typedef struct hp_moments_info {
   uint32_t struct_size;

@@ -115,6 +115,15 @@ static void transcript(const dvren::test::LaneInputs<Real>& in, EmitReals emit, 
     return (min_of(max_of(Small(n), splat(-4e6f)), splat(4e6f)) + splat(kRoundingMagic)) - splat(kRoundingMagic);
   });
 
+#if !defined(HP_REAL_IS_DOUBLE)
+  t.Reals("nearest_half", [&](int n) { return nearest_half(A(n)); });
+  t.Reals("f16 stored and loaded", [&](int n) {
+    Half stored[kWidth];
+    store_lanes(A(n), stored);
+    return load_lanes(stored);
+  });
+#endif
+
   t.Reals("one_minus_exp_neg", [&](int n) { return one_minus_exp_neg(load_lanes(in.positive + n)); });
   t.Reals("sine", [&](int n) {
     F s, c;

@@ -461,4 +461,40 @@ TEST_CASE("EveryFiniteHalfWidensExactly", "[lanes]") {
   }
 }
 
+TEST_CASE("ARealIsStoredAsTheNearestHalfAndAsTheEvenOneBetweenTwo", "[lanes]") {
+  // Every half, the middle between it and the next one, and the floats to either side of that, of both signs.
+  std::vector<float> given, wanted;
+  const auto add = [&](float value, std::uint16_t half) {
+    given.insert(given.end(), {value, -value});
+    const auto rounded = static_cast<float>(half == 0x7c00 ? HUGE_VAL : HalfValue(half));
+    wanted.insert(wanted.end(), {rounded, -rounded});
+  };
+  for (std::uint16_t half = 0; half < 0x7c00; ++half) {
+    const auto next = static_cast<std::uint16_t>(half + 1);
+    const double low = HalfValue(half), high = next == 0x7c00 ? 65536 : HalfValue(next);
+    const auto middle = static_cast<float>(0.5 * (low + high));
+    add(static_cast<float>(low), half);
+    add(middle, half % 2 == 0 ? half : next);
+    add(std::nextafter(middle, 0.0f), half);
+    add(std::nextafter(middle, HUGE_VALF), next);
+  }
+  std::vector<Lane> lanes = WideLanes();
+  lanes.push_back({"scalar", HP_ISA_SCALAR, TranscriptScalar});
+  Numbers<float> x(71);
+  for (const Lane& lane : lanes) {
+    std::size_t wrong = 0;
+    for (std::size_t first = 0; first < given.size(); first += kN) {
+      const std::size_t count = std::min(kN, given.size() - first);
+      std::copy_n(given.begin() + static_cast<std::ptrdiff_t>(first), count, x.a.begin());
+      const Transcript t = Run(lane.transcript, x);
+      const auto nearest = Find(t, "nearest_half").As<float>(), stored = Find(t, "f16 stored and loaded").As<float>();
+      for (std::size_t n = 0; n < count; ++n) {
+        wrong += !SameValue(nearest[n], wanted[first + n]) || !SameValue(stored[n], wanted[first + n]);
+      }
+    }
+    INFO(lane.name);
+    CHECK(wrong == 0);
+  }
+}
+
 }  // namespace dvren::test

@@ -11,6 +11,7 @@
 
 #include "support/hp_fixture.h"
 #include "support/hp_gradients.h"
+#include "support/hp_reference.h"
 
 namespace dvren::test {
 namespace {
@@ -924,22 +925,116 @@ TEST_CASE("Bad steps are refused, and name what is wrong", "[training]") {
   CheckRefused(hp_field_read_values(Context().stream(), field.get(), &turned), bad, {"values.shape[0] = 5"});
 }
 
-TEST_CASE("Fields of half floats do not change in place", "[training]") {
-  DenseGrid grid = RandomGrid(5, 4, 3, 4, 41);
-  grid.halves.assign(grid.values.size(), 0x3c00);
-  const HpField field = MakeField(Context(), grid);
-  hp_moments* moments = nullptr;
-  CheckRefused(hp_moments_create(Context().stream(), field.get(), HP_UPDATE_ADAM, &moments), HP_STATUS_UNSUPPORTED,
-               {"field", "f16", "f32"});
-  const HpGradient gradient(Context(), field);
-  const hp_update_desc update = UpdateOf(HP_UPDATE_ADAM);
-  CheckRefused(hp_update_field(Context().stream(), field.get(), gradient.get(), nullptr, &update, nullptr),
-               HP_STATUS_UNSUPPORTED, {"field", "f16"});
-  const double weights[4] = {1, 1, 1, 1};
-  CheckRefused(hp_smooth_gradient(Context().stream(), field.get(), gradient.get(), weights), HP_STATUS_UNSUPPORTED,
-               {"field", "f16"});
-  const hp_tensor t = TensorOf(grid.values.data(), {grid.nz, grid.ny, grid.nx, grid.channels});
-  CheckRefused(hp_field_read_values(Context().stream(), field.get(), &t), HP_STATUS_UNSUPPORTED, {"field", "f16"});
+// The same values as f16, where they are such (multiples of 2^-10 up to 1 are).
+DenseGrid HalfGrid(const DenseGrid& grid) {
+  DenseGrid half = grid;
+  for (const float v : grid.values) half.halves.push_back(NearestHalf(v));
+  return half;
+}
+
+TEST_CASE("A field of f16 values steps on f32 masters, and shows them rounded", "[training]") {
+  // The same gradient again and again, so that what a field of f32 values does is the exact answer.
+  for (const hp_isa isa : {HP_ISA_SCALAR, HP_ISA_AVX2, HP_ISA_AVX512}) {
+    if (!hp_isa_available(isa)) continue;
+    const HpContext context(isa, 2);
+    for (const hp_update_rule rule : kRules) {
+      for (const std::int64_t channels : {1, 4, 13}) {
+        const DenseGrid grid = RandomGrid(11, 9, 10, channels, 45), halves = HalfGrid(grid);
+        const HpField full = MakeField(context, grid), half = MakeField(context, halves);
+        const auto of_full = GradientOf(context, full, Sees::kAll, 3),
+                   of_half = GradientOf(context, half, Sees::kAll, 3);
+        REQUIRE(of_full->Read() == of_half->Read());
+        const HpMoments kept(context, full, rule), kept_half(context, half, rule);
+        for (int step = 1; step <= 5; ++step) {
+          hp_update_desc update = UpdateOf(rule, step);
+          update.sparse = step % 2;
+          for (double& rate : update.rates) rate *= 1e-2;  // less than half a unit in the last place of many values
+          CHECK(Update(context, full, *of_full, kept, update) == Update(context, half, *of_half, kept_half, update));
+        }
+        const std::vector<float> wanted = ReadValues(context, full, grid), got = ReadValues(context, half, grid);
+        const HpMoments::Stored stored = kept.Read(), stored_half = kept_half.Read();
+        std::size_t wrong = 0, rounded = 0;
+        for (std::size_t i = 0; i < wanted.size(); ++i) {
+          wrong += got[i] != static_cast<float>(HalfValue(NearestHalf(wanted[i])));
+          rounded += got[i] != wanted[i];
+        }
+        CAPTURE(static_cast<int>(isa), static_cast<int>(rule), channels);
+        CHECK(wrong == 0);
+        CHECK(rounded > wanted.size() / 4);
+        // Moments are those of the other field, and behind them are its values.
+        const int moments = MomentsOf(rule);
+        wrong = 0;
+        for (std::int64_t z = 0; z < grid.nz; ++z) {
+          for (std::int64_t y = 0; y < grid.ny; ++y) {
+            for (std::int64_t x = 0; x < grid.nx; ++x) {
+              const std::vector<float> a = MomentsAt(stored, grid, x, y, z, moments),
+                                       b = MomentsAt(stored_half, grid, x, y, z, moments + 1);
+              wrong += !std::equal(a.begin(), a.end(), b.begin());
+              const std::size_t voxel = static_cast<std::size_t>((z * grid.ny + y) * grid.nx + x);
+              for (std::size_t c = 0; c < static_cast<std::size_t>(channels); ++c) {
+                const float master = b[a.size() + c], value = wanted[voxel * static_cast<std::size_t>(channels) + c];
+                wrong += master != value && wanted[voxel * static_cast<std::size_t>(channels) + c] !=
+                                                grid.values[voxel * static_cast<std::size_t>(channels) + c];
+              }
+            }
+          }
+        }
+        CHECK(wrong == 0);
+      }
+    }
+  }
+}
+
+TEST_CASE("A master that is not what an f16 field shows gives way to it", "[training]") {
+  const DenseGrid grid = RandomGrid(9, 8, 8, 4, 46), halves = HalfGrid(grid);
+  const HpField first = MakeField(Context(), halves), second = MakeField(Context(), halves);
+  const auto gradient = GradientOf(Context(), first, Sees::kAll, 5),
+             again = GradientOf(Context(), second, Sees::kAll, 5);
+  const HpMoments of_first(Context(), first, HP_UPDATE_SGD);
+  HpMoments of_second(Context(), second, HP_UPDATE_SGD);
+  const hp_update_desc update = UpdateOf(HP_UPDATE_SGD);
+  Update(Context(), first, *gradient, of_first, update);
+  // Moments of a run whose field was another one: masters of 1000.
+  HpMoments::Stored stored = of_first.Read();
+  std::fill(stored.values.begin(), stored.values.end(), 0.0f);
+  for (std::size_t block = 0; block < stored.blocks.size(); ++block) {
+    std::fill_n(stored.values.begin() + static_cast<std::ptrdiff_t>((2 * block + 1) * 2048), 2048, 1000.0f);
+  }
+  HpCheck(of_second.Write(stored));
+  Update(Context(), second, *again, of_second, update);
+  CHECK(ReadValues(Context(), first, grid) == ReadValues(Context(), second, grid));
+}
+
+TEST_CASE("Masks and smoothing of an f16 field are those of the same values in f32", "[training][mask]") {
+  const DenseGrid grid = RandomGrid(11, 9, 10, 4, 47), halves = HalfGrid(grid);
+  std::vector<std::uint8_t> cells(static_cast<std::size_t>(11 * 9 * 10), 1 | 128);
+  std::vector<std::vector<double>> slopes;
+  std::vector<std::vector<std::uint8_t>> masks;
+  for (const DenseGrid* values : {&grid, &halves}) {
+    const HpField field = MakeField(Context(), *values);
+    const auto gradient = GradientOf(Context(), field, Sees::kAll, 6);
+    const double weights[4] = {1e-3, 1e-3, 2e-3, 1e-2};
+    HpCheck(hp_smooth_gradient(Context().stream(), field.get(), gradient->get(), weights));
+    slopes.push_back(gradient->Read());
+    hp_mask_desc mask = {};
+    HP_INIT(mask);
+    mask.cells = TensorOf(cells.data(), {grid.nz, grid.ny, grid.nx});
+    mask.seen_weight = 0.01;
+    HpCheck(hp_field_set_mask(Context().stream(), field.get(), &mask));
+    hp_mask_refinement refinement = {};
+    HP_INIT(refinement);
+    refinement.density = 1.3;  // softplus(0.98): one in a hundred values is above
+    refinement.seen_window = 2;
+    std::int64_t there = 0;
+    HpCheck(hp_field_refine_mask(Context().stream(), field.get(), &refinement, &there));
+    CHECK(there > 50);
+    CHECK(there < 900);
+    masks.emplace_back(cells.size());
+    const hp_tensor to = TensorOf(masks.back().data(), {grid.nz, grid.ny, grid.nx});
+    HpCheck(hp_field_read_mask(Context().stream(), field.get(), &to));
+  }
+  CHECK(slopes[0] == slopes[1]);
+  CHECK(masks[0] == masks[1]);
 }
 
 TEST_CASE("Bad masks are refused, and name what is wrong", "[mask]") {

@@ -362,8 +362,11 @@ TEST_CASE("Gradients of another step, size or kind are refused") {
 }
 
 TEST_CASE("Values that are taken out and put back change no bits of what follows") {
+  const std::string dtype = GENERATE("f32", "f16");  // of f16 the masters stay, too
+  CAPTURE(dtype);
   const Photos photos = Blob();
   TrainingSpec spec = Busy(*photos);
+  spec.field.dtype = dtype;
   spec.field.initial_density = -2;
   spec.occupancy.alpha_threshold = 2e-2;  // about what cells begin with: some go, some stay
   Stream stream = NewStream();
@@ -400,6 +403,24 @@ TEST_CASE("Values that are taken out and put back change no bits of what follows
   odd[9] = 128;
   CHECK(Refused(touched->SetValues(stream, values, odd), invalid, {"cells[9] = 128", "not there"}));
   CHECK(ValuesOf(stream, *touched) == values);
+}
+
+TEST_CASE("Values that f16 cannot hold are refused by a field of f16, and round there") {
+  const Photos photos = Blob();
+  TrainingSpec spec = Busy(*photos);
+  spec.field.dtype = "f16";
+  Stream stream = NewStream();
+  const auto trainer = Get(Trainer::Make(stream, spec, photos));
+  std::vector<float> values = ValuesOf(stream, *trainer), before = values;
+  values[2] = 65520;
+  CHECK(
+      Refused(trainer->SetValues(stream, values, {}), StatusCode::kOutOfRange, {"values[2] = 65520", "65504", "f32"}));
+  CHECK(ValuesOf(stream, *trainer) == before);
+  values[2] = 1 + 0x1p-11F;  // between 1 and 1 + 2^-10: the even one
+  values[3] = -65519;
+  Ok(trainer->SetValues(stream, values, {}));
+  CHECK(ValuesOf(stream, *trainer)[2] == 1);
+  CHECK(ValuesOf(stream, *trainer)[3] == -65504);
 }
 
 TEST_CASE("Cameras that are put in are those that rays leave from") {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <functional>
 
@@ -14,6 +15,7 @@
 #include "dvren/scene/pixel_ray.h"
 #include "dvren/train/synthetic_photos.h"
 #include "support/hp_fixture.h"
+#include "support/hp_reference.h"
 #include "unit/io/io_fixture.h"
 
 namespace dvren::test {
@@ -300,6 +302,7 @@ TEST_CASE("A run gives the same bits again, for any number of threads, watched o
       [](auto& s) { s.regularisers.tv_color = 0; },
       [](auto& s) { s.regularisers.tv_every_steps = 2; },
       [](auto& s) { s.optimizer.harmonics_rate = 0.01; },
+      [](auto& s) { s.field.dtype = "f16"; },
       [](auto& s) { s.regularisers.sparsity = 0; },
       [](auto& s) { s.regularisers.distortion = 0; },
       [](auto& s) { s.cameras.poses = false; },
@@ -315,12 +318,40 @@ TEST_CASE("A run gives the same bits again, for any number of threads, watched o
   }
 }
 
+TEST_CASE("Values of f16 learn what those of f32 do, with the same bits for any number of threads") {
+  const Photos photos = Blob("train");
+  TrainingSpec spec = BusySpec(*photos);
+  spec.cameras = {};
+  const auto train = [&](const std::string& dtype, int threads) {
+    spec.field.dtype = dtype;
+    Stream stream = StreamOf(threads);
+    const std::unique_ptr<Trainer> trainer = Get(Trainer::Make(stream, spec, photos));
+    double psnr = 0;
+    while (!trainer->finished()) psnr = Get(trainer->Step(stream)).psnr;
+    return std::pair(psnr, Get(trainer->Snapshot(stream)));
+  };
+  const auto [full_psnr, full] = train("f32", 2);
+  const auto [half_psnr, half] = train("f16", 2);
+  CHECK(half_psnr == Approx(full_psnr).margin(0.1));
+  // What is read is f16, and not what f32 came to.
+  const auto* values = reinterpret_cast<const float*>(half.values.data());
+  std::size_t wrong = 0;
+  for (std::size_t i = 0; i < half.values.size() / sizeof(float); ++i) {
+    wrong += static_cast<double>(values[i]) != HalfValue(NearestHalf(static_cast<double>(values[i])));
+  }
+  CHECK(wrong == 0);
+  CHECK(std::memcmp(values, full.values.data(), full.values.size()) != 0);
+  const auto again = train("f16", 5).second;
+  CHECK(std::memcmp(values, again.values.data(), half.values.size()) == 0);
+}
+
 TEST_CASE("A run goes on from a checkpoint with the bits of one that was not cut short") {
   const Photos photos = Blob("train");
   for (const std::string kind : {"adam", "rmsprop", "sgd"}) {
     TrainingSpec spec = BusySpec(*photos);
     spec.optimizer.kind = kind;
     if (kind == "rmsprop") spec.optimizer.sparse = false;
+    if (kind == "rmsprop") spec.field.dtype = "f16";
     if (kind == "sgd") {
       spec.optimizer.momentum = 0.9;
       spec.optimizer.density_rate = spec.optimizer.color_rate = 50;

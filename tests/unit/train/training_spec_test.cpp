@@ -168,6 +168,7 @@ TEST_CASE("Unknown names in a training spec list the known ones") {
   const std::vector<std::pair<Mutation, const char*>> table{
       {{"field.activation = relu: ", [](auto& s) { s.field.activation = "relu"; }},
        "identity, softplus, exp, trunc_exp"},
+      {{"field.dtype = bf16: ", [](auto& s) { s.field.dtype = "bf16"; }}, "f32, f16"},
       {{"optimizer.kind = lion: ", [](auto& s) { s.optimizer.kind = "lion"; }}, "adam, adamw, rmsprop, sgd"},
       {{"schedule.kind = step: ", [](auto& s) { s.schedule.kind = "step"; }}, "constant, cosine, exponential, linear"},
       {{"loss.kind = ssim: ", [](auto& s) { s.loss.kind = "ssim"; }}, "huber, l1, mse"},
@@ -215,6 +216,8 @@ TEST_CASE("Choices of a training spec that contradict each other are refused") {
        [](auto& s) { s.field.activation = "exp", s.field.initial_density = 89; }},
       {"field.initial_density = 89: field.activation = trunc_exp",
        [](auto& s) { s.field.activation = "trunc_exp", s.field.initial_density = 89; }},
+      {"field.initial_density = -65505: field.dtype = f16 goes to 65504",
+       [](auto& s) { s.field.dtype = "f16", s.field.initial_density = -65505; }},
       {"optimizer.momentum = 0.5: optimizer.kind = adam has none", [](auto& s) { s.optimizer.momentum = 0.5; }},
       {"optimizer.nesterov = true: optimizer.kind = rmsprop has none",
        [](auto& s) { s.optimizer.nesterov = true, s.optimizer.kind = "rmsprop"; }},

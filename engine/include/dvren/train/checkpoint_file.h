@@ -26,7 +26,7 @@
 
 namespace dvren {
 
-inline constexpr std::uint32_t kCheckpointVersion = 1;
+inline constexpr std::uint32_t kCheckpointVersion = 2;
 inline constexpr std::size_t kMaxCheckpointSections = 4096;
 inline constexpr std::size_t kMaxCheckpointName = 255;  // bytes; printable ASCII
 

@@ -21,6 +21,9 @@ struct FieldSpec {
   std::string activation = "softplus";  // of density: identity, softplus, exp, trunc_exp
   double initial_density = -4;          // raw value, before the activation
   double initial_color = 0.5;           // of every voxel and direction
+  // Of the values that rays read: f32, or f16, of which the optimizer keeps f32 masters for its steps. Where the grid
+  // grows, the finer one begins with what is stored.
+  std::string dtype = "f32";
 };
 
 // Coarse to fine: from `from_step` on, the grid has about resolution^3 voxels, all cubes.
