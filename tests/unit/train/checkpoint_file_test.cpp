@@ -162,7 +162,7 @@ TEST_CASE("A section can be handed over in portions") {
 TEST_CASE("The bytes of a checkpoint are those of its description") {
   const TempFolder folder;
   Ok(Write(folder / "a", {{"ab", "hello"}, {"c", "!"}}));
-  std::string wanted("DVRENCKP\x01\0\0\0\x02\0\0\0", 16);
+  std::string wanted("DVRENCKP\x02\0\0\0\x02\0\0\0", 16);
   std::string table("\x02\0\0\0ab\x05\0\0\0\0\0\0\0....\x01\0\0\0c\x01\0\0\0\0\0\0\0....", 35);
   Overwrite(table, 14, Crc("hello"));
   Overwrite(table, 31, Crc("!"));
@@ -269,11 +269,11 @@ TEST_CASE("What is no checkpoint, or one of another version, is told apart from 
   CHECK(Refused(CheckpointReader::Open(path, kAny).status(), StatusCode::kInvalidArgument, {"not a dvren checkpoint"}));
   Ok(Write(path, Small()));
   std::string newer = ReadBytes(path);
-  Overwrite(newer, 8, std::uint32_t{2});
+  Overwrite(newer, 8, std::uint32_t{3});
   Reseal(newer, TableBytes(newer));
   WriteBytes(path, newer);
   CHECK(Refused(CheckpointReader::Open(path, kAny).status(), StatusCode::kFailedPrecondition,
-                {path.c_str(), "version 2", "reads 1"}));
+                {path.c_str(), "version 3", "reads 2"}));
   CHECK(Refused(CheckpointReader::Open(folder / "nowhere", kAny).status(), StatusCode::kNotFound,
                 {"nowhere", "No such file or directory"}));
   CHECK(Refused(CheckpointReader::Open(folder.path(), kAny).status(), StatusCode::kInvalidArgument,
