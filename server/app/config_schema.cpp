@@ -108,7 +108,7 @@ void DescribeConfig(Config& config, ConfigVisitor& v) {
   });
   v.Section("jobs", [&] {
     v.Url("store", &config.jobs.store, CheckJobsStore);
-    v.Int("max_running", &config.jobs.max_running, 1, 1000);
+    v.Int("max_running", &config.jobs.max_running, 0, 1000);
     v.Int("max_unfinished", &config.jobs.max_unfinished, 1, 100'000'000);
     v.Int("lease_s", &config.jobs.lease_s, 1, 86400);
     v.Int("retention_days", &config.jobs.retention_days, 1, 36500);

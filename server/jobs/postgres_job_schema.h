@@ -5,7 +5,7 @@
 
 namespace dvren::server {
 
-inline constexpr int kPostgresJobSchemaVersion = 2;
+inline constexpr int kPostgresJobSchemaVersion = 3;
 
 // Creates the tables, or brings them up to date, in one transaction; daemons that start together wait for each other.
 // FAILED_PRECONDITION for a newer version, and for a server that does not keep what it acknowledges.

@@ -6,7 +6,9 @@
 #include <exception>
 #include <map>
 #include <set>
+#include <stdexcept>
 #include <thread>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 
@@ -30,6 +32,11 @@ double Seconds(Clock::duration duration) {
 const char* WorkStageName(WorkStage stage) {
   constexpr const char* names[] = {"queued", "running", "parked"};
   return names[static_cast<std::size_t>(stage)];
+}
+
+void Work::RunTogether(Stream& stream, const std::vector<std::shared_ptr<Work>>& /*others*/) {
+  (void)stream;
+  throw std::logic_error("work with a batch must know how to run together");
 }
 
 class Scheduler::Impl {
@@ -65,6 +72,7 @@ class Scheduler::Impl {
         Lane& lane = *entry->lane;
         ++lane.admitted;
         lane.queue.Push(id, entry->options.work_class, entry->options.tenant, entry->submitted);
+        if (!entry->options.batch.empty()) lane.batches[BatchOf(entry->options)].insert(id);
         if (entry->options.deadline) {
           deadlines_.emplace(*entry->options.deadline, id);
           timer_.notify_one();
@@ -154,12 +162,17 @@ class Scheduler::Impl {
   }
 
  private:
+  using BatchKey = std::tuple<std::string, WorkClass, std::string>;  // tenant, class, batch
+
+  static BatchKey BatchOf(const WorkOptions& options) { return {options.tenant, options.work_class, options.batch}; }
+
   // A device, its queue and what its worker is doing. All but `device` is guarded by mutex_.
   struct Lane {
     Lane(std::shared_ptr<Device> d, const Options& options)
         : device(std::move(d)), queue(options.ageing, options.tenant_weight) {}
     const std::shared_ptr<Device> device;
     RunQueue queue;
+    std::map<BatchKey, std::set<WorkId>> batches;  // queued work that may run together
     std::condition_variable runnable;
     int admitted = 0;  // queued, parked and running
     int parked = 0;
@@ -235,14 +248,52 @@ class Scheduler::Impl {
   std::unique_ptr<Entry> Extract(Entries::iterator it) DVREN_REQUIRES(mutex_) {
     std::unique_ptr<Entry> entry = std::move(it->second);
     Lane& lane = *entry->lane;
-    if (entry->stage == WorkStage::kQueued)
+    if (entry->stage == WorkStage::kQueued) {
       lane.queue.Remove(it->first, entry->options.work_class, entry->options.tenant);
+      Unlist(it->first, *entry);
+    }
     if (entry->stage == WorkStage::kParked) --lane.parked;
     --lane.admitted;
     if (entry->options.deadline) deadlines_.erase({*entry->options.deadline, it->first});
     entries_.erase(it);
     ++leaving_;  // Drain waits for callbacks and destructors too
     return entry;
+  }
+
+  void Unlist(WorkId id, const Entry& entry) DVREN_REQUIRES(mutex_) {
+    if (entry.options.batch.empty()) return;
+    const auto batch = entry.lane->batches.find(BatchOf(entry.options));
+    if (batch == entry.lane->batches.end()) return;
+    batch->second.erase(id);
+    if (batch->second.empty()) entry.lane->batches.erase(batch);
+  }
+
+  // Makes an entry that has left its lane's queue a running one.
+  void Start(WorkId id, Entry& entry) DVREN_REQUIRES(mutex_) {
+    if (!entry.started) Unlist(id, entry);
+    entry.stage = WorkStage::kRunning;
+    entry.wake = false;
+  }
+
+  // Of the queue, what may run together with `first`; started.
+  std::vector<std::pair<WorkId, Entry*>> TakeOthers(const Entry& first, Clock::time_point now) DVREN_REQUIRES(mutex_) {
+    std::vector<std::pair<WorkId, Entry*>> others;
+    if (first.options.batch.empty()) return others;
+    const auto batch = first.lane->batches.find(BatchOf(first.options));
+    if (batch == first.lane->batches.end()) return others;
+    std::int64_t size = first.options.batch_size;
+    for (const WorkId id : batch->second) {
+      Entry& entry = *entries_.at(id);
+      if (entry.options.deadline && *entry.options.deadline <= now) continue;  // its turn to be aborted comes
+      size += entry.options.batch_size;
+      if (size > options_.max_batch) break;
+      others.emplace_back(id, &entry);
+    }
+    for (const auto& [id, entry] : others) {
+      entry->lane->queue.Remove(id, entry->options.work_class, entry->options.tenant);
+      Start(id, *entry);
+    }
+    return others;
   }
 
   void Leave(std::unique_ptr<Entry> entry) DVREN_EXCLUDES(mutex_) {
@@ -263,9 +314,12 @@ class Scheduler::Impl {
     return absl::DeadlineExceededError("the deadline passed before the work was finished; give it more time");
   }
 
-  static absl::StatusOr<SliceResult> RunSlice(Work& work, Stream& stream) {
+  static absl::StatusOr<SliceResult> RunSlice(Work& work, const std::vector<std::shared_ptr<Work>>& others,
+                                              Stream& stream) {
     try {
-      return work.RunSlice(stream);
+      if (others.empty()) return work.RunSlice(stream);
+      work.RunTogether(stream, others);
+      return SliceResult::kDone;
     } catch (const std::exception& error) {
       return absl::InternalError(absl::StrCat("a slice of work failed: ", error.what()));
     } catch (...) {
@@ -281,73 +335,82 @@ class Scheduler::Impl {
       return;
     }
     while (true) {
-      WorkId id = 0;
-      Entry* entry = nullptr;
+      std::vector<std::pair<WorkId, Entry*>> running;
       std::unique_ptr<Entry> expired;
       {
         MutexLock lock(mutex_);
         while (!stopping_ && lane.queue.empty()) lane.runnable.wait(lock.native());
         if (stopping_) return;  // after Drain: nothing is queued
         const Clock::time_point now = options_.time->Now();
-        id = *lane.queue.Pop(now);
+        const WorkId id = *lane.queue.Pop(now);
         const auto it = entries_.find(id);
-        entry = it->second.get();
-        if (entry->options.deadline && *entry->options.deadline <= now) {
-          entry->AbortAfterSlice(Expired(), *entry->options.deadline);
+        Entry& entry = *it->second;
+        if (entry.options.deadline && *entry.options.deadline <= now) {
+          entry.AbortAfterSlice(Expired(), *entry.options.deadline);
           expired = Extract(it);
         } else {
-          entry->stage = WorkStage::kRunning;
-          entry->wake = false;
+          Start(id, entry);
+          running = TakeOthers(entry, now);
+          running.insert(running.begin(), {id, &entry});
           lane.running = true;
         }
       }
       if (expired != nullptr) {
         Abort(std::move(expired));
       } else {
-        RunEntry(lane, id, *entry, *stream);
+        RunEntries(lane, running, *stream);
       }
     }
   }
 
-  // One slice of an entry whose stage is kRunning, then where it goes next.
-  void RunEntry(Lane& lane, WorkId id, Entry& entry, Stream& stream) DVREN_EXCLUDES(mutex_) {
-    // Only this thread touches `started`, and `submitted` does not change: no lock.
-    const bool first = !std::exchange(entry.started, true);
+  // One slice of entries whose stage is kRunning, more than one only where they run together; then where they go next.
+  void RunEntries(Lane& lane, const std::vector<std::pair<WorkId, Entry*>>& running, Stream& stream)
+      DVREN_EXCLUDES(mutex_) {
+    Entry& first = *running.front().second;
+    std::vector<std::shared_ptr<Work>> others;
     const Clock::time_point begin = options_.time->Now();
-    if (first && options_.observer.on_start)
-      options_.observer.on_start(entry.options, Seconds(begin - entry.submitted));
-    const absl::StatusOr<SliceResult> result = RunSlice(*entry.work, stream);
+    for (const auto& [id, entry] : running) {
+      // Only this thread touches `started`, and `submitted` does not change: no lock.
+      const bool starts = !std::exchange(entry->started, true);
+      if (starts && options_.observer.on_start)
+        options_.observer.on_start(entry->options, Seconds(begin - entry->submitted));
+      if (entry != &first) others.push_back(entry->work);
+    }
+    const absl::StatusOr<SliceResult> result = RunSlice(*first.work, others, stream);
     const Clock::time_point end = options_.time->Now();
     if (options_.observer.on_slice)
-      options_.observer.on_slice(entry.options, lane.device->info().id, Seconds(end - begin));
+      options_.observer.on_slice(first.options, lane.device->info().id, Seconds(end - begin));
 
     const bool done = result.ok() && *result == SliceResult::kDone;
-    std::unique_ptr<Entry> leaving;
+    std::vector<std::unique_ptr<Entry>> leaving;
     {
       MutexLock lock(mutex_);
       lane.running = false;
       lane.busy_seconds += Seconds(end - begin);
-      lane.queue.Charge(entry.options.work_class, entry.options.tenant, Seconds(end - begin));
-      if (!result.ok()) {
-        entry.abort = result.status();
-        entry.abort_since = end;
-      } else if (!done && entry.options.deadline && *entry.options.deadline <= end) {
-        entry.AbortAfterSlice(Expired(), *entry.options.deadline);
-      }
-      if (done || !entry.abort.ok()) {
-        leaving = Extract(entries_.find(id));
-      } else if (*result == SliceResult::kParked && !entry.wake) {
-        entry.stage = WorkStage::kParked;
-        ++lane.parked;
-      } else {
-        Queue(id, entry);
+      lane.queue.Charge(first.options.work_class, first.options.tenant, Seconds(end - begin));
+      for (const auto& [id, entry] : running) {
+        if (!result.ok()) {
+          entry->abort = result.status();
+          entry->abort_since = end;
+        } else if (!done && entry->options.deadline && *entry->options.deadline <= end) {
+          entry->AbortAfterSlice(Expired(), *entry->options.deadline);
+        }
+        if (done || !entry->abort.ok()) {
+          leaving.push_back(Extract(entries_.find(id)));
+        } else if (*result == SliceResult::kParked && !entry->wake) {
+          entry->stage = WorkStage::kParked;
+          ++lane.parked;
+        } else {
+          Queue(id, *entry);
+        }
       }
     }
-    if (leaving == nullptr) return;
-    if (done) {
-      Leave(std::move(leaving));
-    } else {
-      Abort(std::move(leaving));
+    for (std::unique_ptr<Entry>& entry : leaving) {
+      if (done) {
+        Leave(std::move(entry));
+      } else {
+        Abort(std::move(entry));
+      }
     }
   }
 

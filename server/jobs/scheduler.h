@@ -33,6 +33,10 @@ class Work {
   // Runs a few milliseconds of work on a device worker's thread. Never called on two threads at once, never after kDone
   // or Abort. An exception counts as INTERNAL and aborts the work.
   virtual SliceResult RunSlice(Stream& stream) = 0;
+  // Work with a WorkOptions::batch: its one slice, together with `others` that were waiting with the same batch for the
+  // same device, in the order in which they came. All have told their callers when it returns. An exception aborts
+  // them all.
+  virtual void RunTogether(Stream& stream, const std::vector<std::shared_ptr<Work>>& others);
   // Called exactly once when the work will not reach kDone: CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE (drained),
   // INTERNAL. Runs with no scheduler lock held, never concurrently with RunSlice; on the thread that called Cancel or
   // Drain, on a device worker or on the timer. It may call the scheduler, but for Drain, and must not throw.
@@ -45,6 +49,10 @@ struct WorkOptions {
   WorkClass work_class = WorkClass::kInteractive;
   std::optional<Clock::time_point> deadline;  // expired work never starts a slice
   std::string device;                         // "" = the scheduler's choice; "cpu", "cuda:0"
+  // Work of one tenant and class that has the same batch, not "", may run together (Work::RunTogether) while its sizes
+  // add up to no more than Options::max_batch.
+  std::string batch;
+  std::int64_t batch_size = 0;
 };
 
 using WorkId = std::uint64_t;
@@ -77,7 +85,8 @@ class Scheduler {
     int max_queued = 256;  // admitted and not finished, over all devices
     // A class that has waited this long for its device gets one slice ahead of more urgent ones.
     std::chrono::milliseconds ageing{250};
-    TenantWeight tenant_weight;  // absent: all the same
+    std::int64_t max_batch = 65536;  // sum of batch_size of works that run together
+    TenantWeight tenant_weight;      // absent: all the same
     SchedulerObserver observer;
     std::shared_ptr<TimeSource> time;  // absent: the steady clock
   };

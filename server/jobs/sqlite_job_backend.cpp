@@ -96,6 +96,12 @@ const JobSql& Sql() {
   return sql;
 }
 
+// Owners whose row in `unfinished` (sqlite_job_schema.cpp) is not what their jobs say.
+constexpr char kMiscounted[] =
+    "SELECT owner FROM (SELECT owner, SUM(state < 3) AS jobs FROM jobs GROUP BY owner) AS counted"
+    " WHERE jobs <> COALESCE((SELECT jobs FROM unfinished WHERE unfinished.owner = counted.owner), 0)"
+    " UNION SELECT owner FROM unfinished WHERE jobs <> 0 AND owner NOT IN (SELECT owner FROM jobs)";
+
 std::int64_t Number(JobState state) {
   return static_cast<std::int64_t>(state);
 }
@@ -154,11 +160,9 @@ class SqliteTransaction final : public JobTransaction {
     return std::optional<JobId>(statement->Integer(0));
   }
   absl::StatusOr<std::int64_t> CountUnfinished(const std::string& owner) override {
-    DVREN_ASSIGN_OR_RETURN(const auto statement,
-                           connection_.Prepare("SELECT COUNT(*) FROM jobs WHERE state IN (?, ?, ?) AND owner = ?"));
-    statement->Bind(Number(JobState::kQueued)).Bind(Number(JobState::kRunning)).Bind(Number(JobState::kPaused));
-    DVREN_RETURN_IF_ERROR(statement->Bind(std::string_view(owner)).Step().status());
-    return statement->Integer(0);
+    DVREN_ASSIGN_OR_RETURN(const auto statement, connection_.Prepare("SELECT jobs FROM unfinished WHERE owner = ?"));
+    DVREN_ASSIGN_OR_RETURN(const bool row, statement->Bind(std::string_view(owner)).Step());
+    return row ? statement->Integer(0) : 0;
   }
   absl::StatusOr<std::vector<JobId>> RunningOf(const std::string& daemon) override {
     DVREN_ASSIGN_OR_RETURN(const auto statement,
@@ -319,6 +323,8 @@ class SqliteJobBackend final : public JobBackend {
       DVREN_ASSIGN_OR_RETURN(rows, ReadTexts(sql));
       add(absl::StrCat(what, ": jobs/"), rows);
     }
+    DVREN_ASSIGN_OR_RETURN(rows, ReadTexts(kMiscounted));
+    add("unfinished jobs are not counted right: owner ", rows);
     return findings;
   }
 

@@ -32,8 +32,26 @@ absl::Status ToVersion1(SqliteConnection& connection) {
   )");
 }
 
+// To version 2: how many jobs of each owner are not finished (state < 3), so that a submit need not count them. Triggers
+// keep it: it changes in the transaction that changes a job.
+absl::Status ToVersion2(SqliteConnection& connection) {
+  return connection.Run(R"(
+    CREATE TABLE unfinished (owner TEXT PRIMARY KEY, jobs INTEGER NOT NULL) WITHOUT ROWID;
+    INSERT INTO unfinished SELECT owner, COUNT(*) FROM jobs WHERE state < 3 GROUP BY owner;
+    CREATE TRIGGER unfinished_inserted AFTER INSERT ON jobs WHEN NEW.state < 3 BEGIN
+      INSERT INTO unfinished VALUES (NEW.owner, 1) ON CONFLICT (owner) DO UPDATE SET jobs = jobs + 1;
+    END;
+    CREATE TRIGGER unfinished_changed AFTER UPDATE OF state ON jobs WHEN (OLD.state < 3) <> (NEW.state < 3) BEGIN
+      UPDATE unfinished SET jobs = jobs + (NEW.state < 3) - (OLD.state < 3) WHERE owner = NEW.owner;
+    END;
+    CREATE TRIGGER unfinished_deleted AFTER DELETE ON jobs WHEN OLD.state < 3 BEGIN
+      UPDATE unfinished SET jobs = jobs - 1 WHERE owner = OLD.owner;
+    END;
+  )");
+}
+
 using Step = absl::Status (*)(SqliteConnection&);
-constexpr std::array<Step, kSqliteJobSchemaVersion> kSteps{ToVersion1};
+constexpr std::array<Step, kSqliteJobSchemaVersion> kSteps{ToVersion1, ToVersion2};
 
 }  // namespace
 

@@ -5,7 +5,7 @@
 
 namespace dvren::server {
 
-inline constexpr int kSqliteJobSchemaVersion = 1;
+inline constexpr int kSqliteJobSchemaVersion = 2;
 
 // Creates the tables, or brings them up to date, in one transaction. FAILED_PRECONDITION for a newer version.
 [[nodiscard]] absl::Status UpdateSqliteJobSchema(SqliteConnection& connection, const std::string& path);

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs the benches side by side and prints ratios.
 
-    tests/perf/run.py [--bin build/release/bin] [--rounds 5] [--only dense,nanovdb,memory,backward,daemon,training]
+    tests/perf/run.py [--bin build/release/bin] [--rounds 5] [--only dense,nanovdb,memory,backward,daemon,training,service]
+    ./dev bench service            the service alone; service.queue, service.batching, … a part of it
 
 Everything that is compared runs in turns in one run of this script, since absolute times mean little on shared machines;
 wall and CPU time of whole processes are printed beside each other. The prototype `march` and the sample volume are used
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 
+import service
 import training
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -249,9 +251,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", default=os.path.join(ROOT, "build", "release", "bin"))
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="dense,nanovdb,memory,backward,daemon,training")
+    parser.add_argument("--only", default="dense,nanovdb,memory,backward,daemon,training,service")
+    parser.add_argument("benches", nargs="*", help="instead of --only")
     args = parser.parse_args()
-    wanted = args.only.split(",")
+    wanted = args.benches or args.only.split(",")
+    parts = [name.removeprefix("service.") for name in wanted if name.startswith("service.")]
+    unknown = set(parts) - set(service.PARTS)
+    unknown |= {n for n in wanted if not n.startswith("service.")} - {"dense", "nanovdb", "memory", "backward", "daemon", "training", "service"}
+    if unknown:
+        parser.error(f"{', '.join(sorted(unknown))}: no such bench")
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
         if "dense" in wanted:
@@ -269,6 +277,9 @@ def main():
             training.optimizer(bench(args, "training", threads=os.cpu_count(), repetitions=args.rounds * 3))
             os.environ.setdefault("DVREN_BIN_DIR", os.path.abspath(args.bin))
             training.daemon(folder, os.path.abspath(DATA))
+        if "service" in wanted or parts:
+            os.environ.setdefault("DVREN_BIN_DIR", os.path.abspath(args.bin))
+            service.service(args, folder, None if "service" in wanted else parts)
 
 
 if __name__ == "__main__":

@@ -62,6 +62,14 @@ class TestWork final : public Work {
     if (result == SliceResult::kDone) End(absl::OkStatus());
     return result;
   }
+  // One slice of each, which must be its last.
+  void RunTogether(Stream& stream, const std::vector<std::shared_ptr<Work>>& others) override {
+    together_ = 1 + static_cast<int>(others.size());
+    if (RunSlice(stream) != SliceResult::kDone) broken_ = true;
+    for (const std::shared_ptr<Work>& other : others) {
+      if (static_cast<TestWork&>(*other).RunSlice(stream) != SliceResult::kDone) broken_ = true;
+    }
+  }
   void Abort(const absl::Status& why) override {
     if (busy_.load()) broken_ = true;
     End(why);
@@ -75,6 +83,8 @@ class TestWork final : public Work {
     return outcome_;
   }
   [[nodiscard]] int slices() const { return slices_.load(); }
+  // Works that ran together with this one as the first of them; 0: it was not.
+  [[nodiscard]] int together() const { return together_.load(); }
   [[nodiscard]] bool ended() const { return ended_.load(); }
   // The scheduler's promise: one thread at a time, one end, nothing after it. (Catch's assertions are for one thread
   // only.)
@@ -91,7 +101,7 @@ class TestWork final : public Work {
   }
   std::function<SliceResult(Stream&)> slice_;
   std::atomic<bool> busy_{false}, ended_{false}, broken_{false};
-  std::atomic<int> slices_{0};
+  std::atomic<int> slices_{0}, together_{0};
   std::mutex mutex_;
   absl::Status outcome_;
   Gate end_;

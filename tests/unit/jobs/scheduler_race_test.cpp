@@ -47,6 +47,35 @@ TEST_CASE("Every work ends exactly once, however submits, cancels, unparks and d
   }
 }
 
+TEST_CASE("Works that may run together end exactly once each, however submits, cancels and deadlines interleave") {
+  Scheduler::Options options;
+  options.max_queued = kThreads * kWorksPerThread;
+  options.max_batch = 8;
+  Scheduler scheduler(OneCpu(), options);
+  std::vector<std::vector<std::shared_ptr<TestWork>>> works(kThreads);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kWorksPerThread; ++i) {
+        auto work = InstantWork();
+        WorkOptions work_options = OfClass(static_cast<WorkClass>(i % 2));
+        work_options.batch.assign(static_cast<std::size_t>(i % 3), 'a');
+        work_options.batch_size = 1 + i % 4;
+        if (i % 5 == 0) work_options.deadline = Clock::now() + std::chrono::microseconds(100 * (i % 7 + 1));
+        const auto id = scheduler.Submit(work, work_options);
+        if (!id.ok()) continue;  // its deadline was too close
+        works[static_cast<std::size_t>(t)].push_back(work);
+        if (i % 4 == 0) scheduler.Cancel(*id);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  scheduler.Drain(std::chrono::hours(1));
+  for (const auto& of_thread : works) {
+    for (const auto& work : of_thread) CHECK((work->ended() && work->promise_kept() && work->together() <= 8));
+  }
+}
+
 TEST_CASE("A drain in the middle of traffic leaves nobody waiting") {
   for (int round = 0; round < 10; ++round) {
     Scheduler scheduler(OneCpu(), {});

@@ -13,6 +13,7 @@
 #include "server/jobs/job_store.h"
 #include "server/jobs/open_job_backend.h"
 #include "server/jobs/sqlite_connection.h"
+#include "server/jobs/sqlite_job_schema.h"
 #include "support/temp_folder.h"
 #include "unit/jobs/job_backends.h"
 #include "unit/jobs/sqlite_faults.h"
@@ -138,8 +139,49 @@ TEST_CASE("A queue that a newer dvrend wrote is refused and stays as it is", "[s
   const absl::Status status = OpenJobBackend(folder.path()).status();
   CHECK(status.code() == StatusCode::kFailedPrecondition);
   CHECK(absl::StrContains(status.message(), "has version 99"));
-  set_version(1);
+  set_version(kSqliteJobSchemaVersion);
   CHECK(CountJobs(*OpenStore(folder.path())) == 1);
+}
+
+TEST_CASE("A queue of version 1 is brought up to date, and its unfinished jobs count", "[sqlite_jobs]") {
+  const test::TempFolder folder;
+  {
+    const auto store = OpenStore(folder.path());
+    REQUIRE(store->Submit(Plain()).ok());
+    REQUIRE(store->Submit(Plain()).ok());
+    REQUIRE(store->Cancel("", 1).ok());
+  }
+  {
+    const auto connection = SqliteConnection::Open(folder / "queue.sqlite", false);
+    REQUIRE(connection.ok());
+    // As version 1 left it.
+    REQUIRE((*connection)
+                ->Run("DROP TRIGGER unfinished_inserted; DROP TRIGGER unfinished_changed; DROP TRIGGER "
+                      "unfinished_deleted; DROP TABLE unfinished; PRAGMA user_version = 1")
+                .ok());
+  }
+  const auto store = OpenStore(folder.path());
+  CHECK(CountJobs(*store) == 2);
+  JobSubmission submission = Plain();
+  submission.max_unfinished = 2;
+  CHECK(store->Submit(submission).ok());
+  CHECK(store->Submit(submission).status().code() == StatusCode::kResourceExhausted);
+  const auto findings = store->Check();
+  REQUIRE(findings.ok());
+  CHECK(findings->empty());
+}
+
+TEST_CASE("A count of unfinished jobs that is wrong is found", "[sqlite_jobs]") {
+  const test::TempFolder folder;
+  const auto store = OpenStore(folder.path());
+  REQUIRE(store->Submit(Plain()).ok());
+  const auto connection = SqliteConnection::Open(folder / "queue.sqlite", false);
+  REQUIRE(connection.ok());
+  REQUIRE((*connection)->Run("UPDATE unfinished SET jobs = 5").ok());
+  const auto findings = store->Check();
+  REQUIRE(findings.ok());
+  REQUIRE(findings->size() == 1);
+  CHECK(absl::StrContains(findings->front(), "alice"));
 }
 
 TEST_CASE("While another program holds the queue's file, all who write hear so after one wait", "[sqlite_jobs]") {
