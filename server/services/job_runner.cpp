@@ -96,8 +96,10 @@ class JobRunner::Impl {
       PassOn(changed);
       const auto now = Clock::now();
       if (now >= renew || away_) {
-        Renew();
-        renew = now + options_.lease / 3;
+        const bool renewed = Renew();
+        renew = renewed ? now + options_.lease / 3 : now;
+        // Who could not renew his own leases does not judge those of others.
+        if (!renewed) expired = Clock::now() + options_.lease;
       }
       if (now >= expired) {
         Report("recover jobs of other daemons", environment_.jobs.RecoverExpired().status());
@@ -155,15 +157,16 @@ class JobRunner::Impl {
     return it == running_.end() ? nullptr : &it->second->run;
   }
 
-  void Renew() {
+  bool Renew() {
     const absl::StatusOr<std::vector<JobId>> held = environment_.jobs.Renew(options_.daemon, options_.lease.count());
     Report("renew leases", held.status());
-    if (!held.ok()) return;
+    if (!held.ok()) return false;
     const std::set<JobId> ours(held->begin(), held->end());
     MutexLock lock(mutex_);
     for (const auto& [id, running] : running_) {
       if (ours.count(id) == 0 && ended_.count(id) == 0) running->run.Stop(JobRun::StopReason::kLost);
     }
+    return true;
   }
 
   void Prune() {
@@ -191,10 +194,14 @@ class JobRunner::Impl {
   // Starts one job where there is room for it and one that waits.
   bool StartNext() {
     std::map<std::string, int> running;  // by owner
+    std::set<JobId> ours;
     {
       MutexLock lock(mutex_);
       if (draining_ || static_cast<int>(running_.size()) >= options_.max_running) return false;
-      for (const auto& [id, entry] : running_) ++running[entry->run.job().owner];
+      for (const auto& [id, entry] : running_) {
+        ++running[entry->run.job().owner];
+        ours.insert(id);
+      }
     }
     absl::StatusOr<std::vector<Job>> heads = environment_.jobs.Heads();
     Report("look for jobs", heads.status());
@@ -210,6 +217,8 @@ class JobRunner::Impl {
       return share_a != share_b ? share_a < share_b : a.id < b.id;
     });
     for (const Job& head : *heads) {
+      // Lost here and queued again, before its thread has noticed: first that ends.
+      if (ours.count(head.id) > 0) continue;
       const absl::StatusOr<Job> claimed = environment_.jobs.Claim(head.id, options_.daemon, options_.lease.count());
       if (absl::IsAborted(claimed.status())) continue;  // another daemon was quicker
       if (!claimed.ok()) {

@@ -21,8 +21,8 @@ TURN = "render: {field: cloud, orbit_frames: %d, orbit: [0, 15], width: %d, heig
 class Daemon:
     """A dvrend whose data folder is `data`, and the commands of dvrenctl."""
 
-    def __init__(self, folder, data, env=None):
-        self.folder, self.data, self.env = folder, data, env or {}
+    def __init__(self, folder, data, env=None, config=""):
+        self.folder, self.data, self.env, self.config = folder, data, env or {}, config
         self.socket = f"unix:{folder}/s"
         self.process = None
 
@@ -30,6 +30,9 @@ class Daemon:
         (self.folder / "ready").unlink(missing_ok=True)
         command = [bin_dir() / "dvrend", "--listen", self.socket, "--metrics", "", "--device", "cpu", "--threads", "1"]
         command += ["--data-dir", self.data, "--ready-file", self.folder / "ready"]
+        if self.config:
+            (self.folder / "dvrend.yaml").write_text(self.config)
+            command += ["--config", self.folder / "dvrend.yaml"]
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(command, stderr=log, env=self.env)
 
@@ -86,8 +89,8 @@ def disk(tmp_path):
 def daemon_on(tmp_path):
     made = []
 
-    def make(data, env=None):
-        made.append(Daemon(tmp_path, data, env))
+    def make(data, **options):
+        made.append(Daemon(tmp_path, data, **options))
         return made[-1]
 
     yield make
@@ -116,15 +119,18 @@ def test_a_full_disk_refuses_submits_and_fails_frames_and_loses_nothing(disk, tm
     long = daemon.submit(TURN % (6, 512, 512)).out.strip()
     daemon.wait(long, lambda job: job["done"] >= 1)
     fill(disk)
-    failed = daemon.wait(long, lambda job: job["attempts"] >= 2 or job.get("error"))
-    assert "disk" in json.dumps(failed["error"]).lower(), failed
+    # Not even the failure of its attempt can be written down: the job waits, and the log says for what.
+    end = time.monotonic() + 30
+    while "cannot tell the store how a job ended" not in daemon.log():
+        assert time.monotonic() < end, daemon.log()[-2000:]
+        time.sleep(0.05)
     refused = daemon.submit(TURN % (1, 32, 32), code=5)
     assert "disk" in refused.err, refused.err
     assert daemon.get(first)["state"] == "succeeded"
     frames_before = daemon.get(long)["done"]
     (disk / "ballast").unlink()
     done = daemon.wait(long, lambda job: job["state"] == "succeeded")
-    assert done["done"] == 6 and frames_before < 6
+    assert done["done"] == 6 and frames_before < 6 and done["attempts"] == 2, done
     assert [a["name"] for a in done["artifacts"]] == [f"frame_{i:04}.npz" for i in range(6)]
     again = daemon.submit(TURN % (1, 32, 32)).out.strip()
     daemon.wait(again, lambda job: job["state"] == "succeeded")
@@ -150,7 +156,8 @@ def test_a_folder_that_cannot_be_written_is_refused_at_the_start_and_its_jobs_ar
 
 
 def test_while_another_program_holds_the_queue_callers_hear_so_and_a_running_job_goes_on_after_it(tmp_path, daemon_on):
-    daemon = daemon_on(tmp_path / "data").start()
+    # For longer than the daemon's own lease: it must not take its own job for a dead daemon's.
+    daemon = daemon_on(tmp_path / "data", config="jobs: {lease_s: 2}").start()
     daemon("field", "create", "cloud", "--shape", "cloud", "--size", "32")
     job = daemon.submit(TURN % (40, 256, 256)).out.strip()
     daemon.wait(job, lambda now: now["done"] >= 2)
@@ -161,7 +168,7 @@ def test_while_another_program_holds_the_queue_callers_hear_so_and_a_running_job
     assert daemon.get(job)["state"] == "running"  # who only reads is not held up
     held.execute("ROLLBACK")
     done = daemon.wait(job, lambda now: now["state"] not in ("queued", "running"), 120)
-    assert done["state"] == "succeeded" and done["done"] == 40, done
+    assert done["state"] == "succeeded" and done["done"] == 40 and done["attempts"] == 1, done
     events = [json.loads(line) for line in daemon("job", "watch", job, "-o", "json").out.splitlines()]
     names = [event["artifact"]["name"] for event in events if "artifact" in event]
     assert len(names) == len(set(names)) == 40  # no frame twice
@@ -186,7 +193,7 @@ def test_a_clock_that_jumps_neither_loses_nor_repeats_what_jobs_do(tmp_path, dae
         "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
-    daemon = daemon_on(tmp_path / "data", env | {"PATH": os.environ["PATH"]}).start()
+    daemon = daemon_on(tmp_path / "data", env=env | {"PATH": os.environ["PATH"]}).start()
     daemon("field", "create", "cloud", "--shape", "cloud", "--size", "32")
     job = daemon.submit(TURN % (40, 256, 256)).out.strip()
     daemon.wait(job, lambda now: now["done"] >= 2)
