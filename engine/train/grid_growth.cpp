@@ -1,6 +1,7 @@
 #include "train/grid_growth.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 #include <new>
@@ -53,6 +54,25 @@ void ForEachPlane(std::int64_t planes, const std::function<void(std::int64_t)>& 
   }
   for (std::int64_t z = 0; z < planes; z += threads) run(z);
   for (std::thread& worker : workers) worker.join();
+}
+
+// Of each voxel whether one of the cells around it is there. Cell (x, y, z) reaches from its voxel to the next ones.
+std::vector<std::uint8_t> CornersOf(const std::vector<std::uint8_t>& cells, const std::array<std::int64_t, 4>& shape) {
+  std::vector<std::uint8_t> corners(cells.size(), 0);
+  ForEachPlane(shape[0], [&](std::int64_t z) {
+    for (std::int64_t y = 0; y < shape[1]; ++y) {
+      for (std::int64_t x = 0; x < shape[2]; ++x) {
+        for (int i = 0; i < 8; ++i) {
+          const std::int64_t cx = x - (i & 1), cy = y - (i >> 1 & 1), cz = z - (i >> 2);
+          if (cx < 0 || cy < 0 || cz < 0) continue;
+          if (cells[static_cast<std::size_t>((cz * shape[1] + cy) * shape[2] + cx)] == 0) continue;
+          corners[static_cast<std::size_t>((z * shape[1] + y) * shape[2] + x)] = 1;
+          break;
+        }
+      }
+    }
+  });
+  return corners;
 }
 
 }  // namespace
@@ -130,33 +150,25 @@ void GrowGrid(const io::DenseVolume& coarse, const std::vector<std::uint8_t>& co
   };
   std::vector<At> along_x;
   for (std::int64_t x = 0; x < m[2]; ++x) along_x.push_back(place(0, x));
-  ForEachPlane(m[0], [&](std::int64_t z) {
-    const At az = place(2, z);
-    for (std::int64_t y = 0; y < m[1]; ++y) {
-      const At ay = place(1, y);
-      for (std::int64_t x = 0; x < m[2]; ++x) {
-        const At ax = along_x[static_cast<std::size_t>(x)];
-        const std::int64_t cell = (az.low * n[1] + ay.low) * n[2] + ax.low;
-        if (!coarse_cells.empty() && coarse_cells[static_cast<std::size_t>(cell)] == 0) continue;
-        const std::int64_t voxel = (z * m[1] + y) * m[2] + x;
-        // A fine cell reaches from its voxel into the next: it is there when this corner is; that of its upper
-        // neighbours is its neighbours' affair, so take those below too.
-        for (int corner = 0; corner < 8; ++corner) {
-          const std::int64_t cx = x - (corner & 1), cy = y - (corner >> 1 & 1), cz = z - (corner >> 2);
-          if (cx < 0 || cy < 0 || cz < z || cz < 0) continue;  // planes of other threads are left alone
-          fine_cells[static_cast<std::size_t>((cz * m[1] + cy) * m[2] + cx)] = 1;
-        }
-        float* out = to + static_cast<std::size_t>(voxel) * channels;
-        for (std::size_t c = 0; c < channels; ++c) out[c] = 0;
-        for (int corner = 0; corner < 8; ++corner) {
-          const std::int64_t sx = corner & 1 ? ax.high : ax.low, sy = corner & 2 ? ay.high : ay.low,
-                             sz = corner & 4 ? az.high : az.low;
-          const float w =
-              (corner & 1 ? ax.f : 1 - ax.f) * (corner & 2 ? ay.f : 1 - ay.f) * (corner & 4 ? az.f : 1 - az.f);
-          map.Add(w, from + static_cast<std::size_t>((sz * n[1] + sy) * n[2] + sx) * map.from(), out);
-        }
-        map.Finish(out);
+  // Calls run(x, y, z, ax, ay, az) for the voxels of each fine plane.
+  const auto for_each_voxel = [&](const auto& run) {
+    ForEachPlane(m[0], [&](std::int64_t z) {
+      const At az = place(2, z);
+      for (std::int64_t y = 0; y < m[1]; ++y) {
+        const At ay = place(1, y);
+        for (std::int64_t x = 0; x < m[2]; ++x) run(x, y, z, along_x[static_cast<std::size_t>(x)], ay, az);
       }
+    });
+  };
+  for_each_voxel([&](std::int64_t x, std::int64_t y, std::int64_t z, const At& ax, const At& ay, const At& az) {
+    const std::int64_t cell = (az.low * n[1] + ay.low) * n[2] + ax.low;
+    if (!coarse_cells.empty() && coarse_cells[static_cast<std::size_t>(cell)] == 0) return;
+    // A fine cell reaches from its voxel into the next: it is there when this corner is; that of its upper
+    // neighbours is its neighbours' affair, so take those below too.
+    for (int corner = 0; corner < 8; ++corner) {
+      const std::int64_t cx = x - (corner & 1), cy = y - (corner >> 1 & 1), cz = z - (corner >> 2);
+      if (cx < 0 || cy < 0 || cz < z || cz < 0) continue;  // planes of other threads are left alone
+      fine_cells[static_cast<std::size_t>((cz * m[1] + cy) * m[2] + cx)] = 1;
     }
   });
   // The cells below in z, once no plane is written any more.
@@ -167,6 +179,36 @@ void GrowGrid(const io::DenseVolume& coarse, const std::vector<std::uint8_t>& co
       below = std::max(below, fine_cells[static_cast<std::size_t>((z + 1) * plane + i)]);
     }
   }
+  // A fine cell may reach out of the coarse ones. What lies beyond is made of the corners that a coarse cell has, and
+  // of no others: nothing has looked at those, and a surface would grow thin where it meets them.
+  const std::vector<std::uint8_t> known =
+      coarse_cells.empty() ? std::vector<std::uint8_t>() : CornersOf(coarse_cells, n);
+  const std::vector<std::uint8_t> needed = CornersOf(fine_cells, m);
+  for_each_voxel([&](std::int64_t x, std::int64_t y, std::int64_t z, const At& ax, const At& ay, const At& az) {
+    const std::int64_t voxel = (z * m[1] + y) * m[2] + x;
+    if (needed[static_cast<std::size_t>(voxel)] == 0) return;
+    std::array<std::int64_t, 8> corners;
+    std::array<float, 8> weights;
+    float all = 0;
+    bool whole = true;
+    for (std::size_t i = 0; i < 8; ++i) {
+      corners[i] = ((i & 4 ? az.high : az.low) * n[1] + (i & 2 ? ay.high : ay.low)) * n[2] + (i & 1 ? ax.high : ax.low);
+      weights[i] = (i & 1 ? ax.f : 1 - ax.f) * (i & 2 ? ay.f : 1 - ay.f) * (i & 4 ? az.f : 1 - az.f);
+      if (!known.empty() && known[static_cast<std::size_t>(corners[i])] == 0) {
+        whole = whole && weights[i] == 0;
+        weights[i] = 0;
+      }
+      all += weights[i];
+    }
+    if (all == 0) return;
+    float* out = to + static_cast<std::size_t>(voxel) * channels;
+    for (std::size_t c = 0; c < channels; ++c) out[c] = 0;
+    for (std::size_t i = 0; i < 8; ++i) {
+      if (weights[i] == 0) continue;
+      map.Add(whole ? weights[i] : weights[i] / all, from + static_cast<std::size_t>(corners[i]) * map.from(), out);
+    }
+    map.Finish(out);
+  });
 }
 
 }  // namespace dvren

@@ -123,6 +123,23 @@ TEST_CASE("A finer grid has the values of an affine function that the coarser on
   }
 }
 
+namespace {
+
+// Whether one of the cells around a voxel is there.
+bool HasCell(const std::vector<std::uint8_t>& cells, const std::array<std::int64_t, 4>& shape, std::int64_t x,
+             std::int64_t y, std::int64_t z) {
+  for (std::int64_t cz = std::max<std::int64_t>(z - 1, 0); cz <= z; ++cz) {
+    for (std::int64_t cy = std::max<std::int64_t>(y - 1, 0); cy <= y; ++cy) {
+      for (std::int64_t cx = std::max<std::int64_t>(x - 1, 0); cx <= x; ++cx) {
+        if (cells[static_cast<std::size_t>((cz * shape[1] + cy) * shape[2] + cx)] != 0) return true;
+      }
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
 TEST_CASE("Nothing grows out of cells that are not there") {
   io::DenseVolume coarse = Get(InitialGrid(SpecOf(0), 9, 0)), fine = Get(InitialGrid(SpecOf(0), 17, 0));
   FillAffine(coarse);
@@ -139,7 +156,6 @@ TEST_CASE("Nothing grows out of cells that are not there") {
   // Voxels from a cell that is there; the cells around them.
   std::vector<std::uint8_t> grown, wanted(cells.size(), 0);
   double worst = 0;
-  int changed = 0;
   ForEachVoxel(fine, [&](std::int64_t x, std::int64_t y, std::int64_t z, const float* value) {
     const double at[3] = {Centre(fine, 0, x), Centre(fine, 1, y), Centre(fine, 2, z)};
     std::int64_t cell[3];
@@ -148,11 +164,9 @@ TEST_CASE("Nothing grows out of cells that are not there") {
     const bool grows = there(cell[0], cell[1], cell[2]);
     grown.push_back(grows ? 1 : 0);
     for (std::int64_t c = 0; c < 4; ++c) {
-      if (!grows) changed += value[c] != (c == 3 ? -4.0f : 0.5f);
       if (grows && within) worst = std::max(worst, std::abs(value[c] - AffineOf(at[0], at[1], at[2], c)));
     }
   });
-  CHECK(changed == 0);
   CHECK(worst < 1e-5);
   for (std::int64_t z = 0; z < m[0]; ++z) {
     for (std::int64_t y = 0; y < m[1]; ++y) {
@@ -168,6 +182,44 @@ TEST_CASE("Nothing grows out of cells that are not there") {
     }
   }
   CHECK(cells == wanted);
+  // A voxel that no cell has is left alone.
+  int changed = 0, alone = 0;
+  ForEachVoxel(fine, [&](std::int64_t x, std::int64_t y, std::int64_t z, const float* value) {
+    if (HasCell(cells, m, x, y, z)) return;
+    ++alone;
+    for (std::int64_t c = 0; c < 4; ++c) changed += value[c] != (c == 3 ? -4.0f : 0.5f);
+  });
+  CHECK(alone > 500);
+  CHECK(changed == 0);
+}
+
+TEST_CASE("What lies beyond the cells that are there takes nothing from voxels that no cell has") {
+  io::DenseVolume coarse = Get(InitialGrid(SpecOf(0), 9, 0)), fine = Get(InitialGrid(SpecOf(0), 23, 0));
+  const auto& n = coarse.shape;
+  std::vector<std::uint8_t> coarse_cells, cells;
+  for (std::int64_t z = 0; z < n[0]; ++z) {
+    for (std::int64_t y = 0; y < n[1]; ++y) {
+      for (std::int64_t x = 0; x < n[2]; ++x) coarse_cells.push_back((x + 2 * y + 3 * z) % 7 == 0 ? 1 : 0);
+    }
+  }
+  // Seven where some cell has the voxel, a thousand elsewhere.
+  auto* value = reinterpret_cast<float*>(coarse.values.data());
+  for (std::int64_t z = 0; z < n[0]; ++z) {
+    for (std::int64_t y = 0; y < n[1]; ++y) {
+      for (std::int64_t x = 0; x < n[2]; ++x) {
+        const float v = HasCell(coarse_cells, n, x, y, z) ? 7.0f : 1000.0f;
+        for (std::int64_t c = 0; c < 4; ++c) *value++ = v;
+      }
+    }
+  }
+  GrowGrid(coarse, coarse_cells, fine, cells);
+  int seven = 0, wrong = 0;
+  ForEachVoxel(fine, [&](std::int64_t x, std::int64_t y, std::int64_t z, const float* grown) {
+    if (!HasCell(cells, fine.shape, x, y, z)) return;
+    for (std::int64_t c = 0; c < 4; ++c) (std::abs(grown[c] - 7.0f) < 1e-5f ? seven : wrong) += 1;
+  });
+  CHECK(seven > 1000);
+  CHECK(wrong == 0);
 }
 
 TEST_CASE("Harmonics that a finer grid has more of leave colours and densities as they were") {
