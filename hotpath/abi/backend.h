@@ -46,6 +46,8 @@ class Backend {
   virtual hp_status CreateStream(void** out) = 0;
   virtual void DestroyStream(void* stream) = 0;
   virtual hp_status Synchronize(void* stream) = 0;
+  // What other streams of this device have been given so far comes before what this one is given next.
+  virtual hp_status WaitForAll(void* /*stream*/) { return HP_STATUS_OK; }
   virtual hp_status Allocate(void* stream, size_t bytes, void** out) = 0;
   virtual hp_status Free(void* stream, void* data) = 0;
   virtual hp_status Copy(void* stream, void* destination, const void* source, size_t bytes, hp_copy_kind kind) = 0;
@@ -91,10 +93,18 @@ class Backend {
   }
   // The most segments of any of the job's rays. Waits for the stream.
   virtual hp_status MaxCount(void* stream, hp_precision precision, const Job& job, int64_t* out) = 0;
+  // Capture and replay. *graph: null, or one that is updated if that will do.
+  virtual hp_status BeginCapture(void* /*stream*/) { return NoGraphs("hp_graph_begin_capture"); }
+  virtual hp_status EndCapture(void* /*stream*/, void** /*graph*/) { return NoGraphs("hp_graph_end_capture"); }
+  virtual hp_status LaunchGraph(void* /*stream*/, void* /*graph*/) { return NoGraphs("hp_graph_launch"); }
+  virtual void DestroyGraph(void* /*graph*/) {}
 
  private:
   static hp_status NoTraining() {
     return Fail(HP_STATUS_NOT_IMPLEMENTED, "training: this device does not train fields");
+  }
+  static hp_status NoGraphs(const char* call) {
+    return Fail(HP_STATUS_UNSUPPORTED, "%s: this device captures no graphs", call);
   }
 };
 

@@ -114,15 +114,37 @@ hp_status hp_memory_copy(hp_stream* stream, void* destination, const void* sourc
   });
 }
 
-hp_status hp_graph_begin_capture(hp_stream*) {
-  return Guard([] { return Fail(HP_STATUS_UNSUPPORTED, "hp_graph_begin_capture: this device captures no graphs"); });
+hp_status hp_graph_begin_capture(hp_stream* stream) {
+  return Guard([&]() -> hp_status {
+    HP_REQUIRE(stream, "stream = NULL: required");
+    return stream->ctx->backend->BeginCapture(stream->handle);
+  });
 }
-hp_status hp_graph_end_capture(hp_stream*, hp_graph**) {
-  return Guard([] { return Fail(HP_STATUS_UNSUPPORTED, "hp_graph_end_capture: this device captures no graphs"); });
+
+hp_status hp_graph_end_capture(hp_stream* stream, hp_graph** out) {
+  return Guard([&]() -> hp_status {
+    HP_REQUIRE(stream && out, "stream, out = NULL: required");
+    HP_REQUIRE(!*out || (*out)->ctx == stream->ctx, "*out: must be NULL, or a graph of the stream's context");
+    void* handle = *out ? (*out)->handle : nullptr;
+    const hp_status status = stream->ctx->backend->EndCapture(stream->handle, &handle);
+    if (*out) (*out)->handle = handle;
+    if (status == HP_STATUS_OK && !*out) *out = new hp_graph{stream->ctx, handle};
+    return status;
+  });
 }
-hp_status hp_graph_launch(hp_graph*, hp_stream*) {
-  return Guard([] { return Fail(HP_STATUS_UNSUPPORTED, "hp_graph_launch: this device captures no graphs"); });
+
+hp_status hp_graph_launch(hp_graph* graph, hp_stream* stream) {
+  return Guard([&]() -> hp_status {
+    HP_REQUIRE(stream, "stream = NULL: required");
+    HP_REQUIRE(!graph || graph->ctx == stream->ctx, "graph: belongs to another context than the stream");
+    return stream->ctx->backend->LaunchGraph(stream->handle, graph ? graph->handle : nullptr);
+  });
 }
-void hp_graph_destroy(hp_graph*) {}
+
+void hp_graph_destroy(hp_graph* graph) {
+  if (!graph) return;
+  graph->ctx->backend->DestroyGraph(graph->handle);
+  delete graph;
+}
 
 }  // extern "C"

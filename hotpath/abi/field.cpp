@@ -68,6 +68,7 @@ hp_status hp_field_create_hash_mlp(hp_stream*, const hp_hash_mlp_desc*, hp_field
 void hp_field_destroy(hp_field* field) {
   if (!field) return;
   if (field->stream) {
+    field->ctx->backend->WaitForAll(field->stream->handle);  // who may still read it
     for (void* memory : field->memory) {
       if (memory) field->ctx->backend->Free(field->stream->handle, memory);
     }

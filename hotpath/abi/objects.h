@@ -16,6 +16,11 @@ struct hp_stream {
   void* handle;  // the backend's
 };
 
+struct hp_graph {
+  hp_ctx* ctx;
+  void* handle;  // the backend's
+};
+
 struct hp_plan {
   hp_ctx* ctx;
   hp::PlanArgs args;

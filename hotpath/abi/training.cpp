@@ -73,6 +73,7 @@ int64_t AgeIndex(const DenseGridView& grid, int64_t x, int64_t y, int64_t z) {
 hp_status Replace(hp_field* field, int slot, const void* host, size_t bytes) {
   void* device;
   if (field->memory[slot]) {
+    HP_RETURN_IF_ERROR(field->ctx->backend->WaitForAll(field->stream->handle));
     return field->ctx->backend->Copy(field->stream->handle, field->memory[slot], host, bytes, HP_COPY_HOST_TO_DEVICE);
   }
   return Upload(field, slot, host, bytes, &device);

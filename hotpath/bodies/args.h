@@ -100,6 +100,19 @@ struct GradientArgs {
   int32_t exponent = 0;                                 // of its quantum
   uint32_t wanted = 0;                                  // hp_wanted
   int64_t* sums = nullptr;                              // (HP_SUM_COUNT, 2), added to; null: not wanted
+
+  // Whether anything is asked for, besides the step, that depends on where the samples are.
+  bool wants_place() const {
+    return (wanted & HP_WANT_CAMERA) != 0 || d_origins.data || d_directions.data || d_t_near.data || d_t_far.data;
+  }
+};
+
+// A ray and what the loss says of it, multiplied by the sink's scale: for the gradient of the step, which kernels of
+// every precision compute in double (bodies/step_ray.h).
+struct StepRay {
+  double origin[3], direction[3], t_near, t_far;
+  uint32_t id_low, id_high;
+  double d_rgb[3], d_depth, d_transmittance, d_distortion;  // dL/d(radiance), dL/d(depth), dL/dT_n, dL/dD
 };
 
 // All arguments of one op. What an op does not use stays empty.

@@ -4,8 +4,9 @@ if(NOT DVREN_CUDA STREQUAL "OFF")
   include(CheckLanguage)
   check_language(CUDA)
   if(CMAKE_CUDA_COMPILER)
-    # Real code for Turing, Ampere, Hopper; PTX for what comes after.
-    set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 90-real 90-virtual)
+    set(DVREN_CUDA_ARCHITECTURES "80-virtual;90-real" CACHE STRING
+      "What kernels are compiled for: real code for Hopper, and PTX from Ampere on that the driver compiles for the rest")
+    set(CMAKE_CUDA_ARCHITECTURES ${DVREN_CUDA_ARCHITECTURES})
     enable_language(CUDA)
     # CMake 3.25 does not know C++20 in CUDA.
     set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
@@ -22,9 +23,14 @@ endif()
 if(HP_HAVE_CUDA)
   hp_add_backend(cuda HP_DEVICE_CUDA)
   find_package(CUDAToolkit REQUIRED)
-  list(APPEND HP_BACKEND_SOURCES backends/cuda/cuda_backend.cpp backends/cuda/ray.cu backends/cuda/fused.cu)
-  # The bits of the CPU: no contraction but our own fma, IEEE division and square root, denormals kept.
-  set_source_files_properties(backends/cuda/ray.cu backends/cuda/fused.cu PROPERTIES
-    COMPILE_OPTIONS "-fmad=false;-ftz=false;-prec-div=true;-prec-sqrt=true")
+  set(HP_CUDA_KERNELS backends/cuda/forward_single.cu backends/cuda/forward_double.cu backends/cuda/backward_single.cu
+    backends/cuda/backward_double.cu backends/cuda/parameters.cu backends/cuda/mask.cu)
+  list(APPEND HP_BACKEND_SOURCES ${HP_CUDA_KERNELS} backends/cuda/cuda_backend.cpp backends/cuda/launch_counts.cpp
+    backends/cuda/mask_host.cpp backends/cuda/parameter_store.cpp backends/cuda/runtime_cuda.cpp)
+  set_source_files_properties(backends/cuda/runtime_cuda.cpp PROPERTIES INCLUDE_DIRECTORIES "${CUDAToolkit_INCLUDE_DIRS}")
+  # The bits of the CPU: no contraction but our own fma, IEEE division and square root, denormals kept. The report says
+  # how many registers a kernel takes, and what it spills (.ci/check_spills).
+  set_source_files_properties(${HP_CUDA_KERNELS} PROPERTIES
+    COMPILE_OPTIONS "-fmad=false;-ftz=false;-prec-div=true;-prec-sqrt=true;-Xptxas=-v")
 endif()
 set(DVREN_HAVE_CUDA ${HP_HAVE_CUDA} CACHE INTERNAL "The CUDA backend is part of this build")

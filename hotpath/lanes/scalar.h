@@ -13,7 +13,10 @@
 
 #if defined(__CUDACC__)
 #define HP_FN __device__ __forceinline__
-#define HP_SLOW_FN __device__ __noinline__
+#define HP_SLOW_FN __device__ __forceinline__  // a call would put what its references name into memory
+#elif defined(HP_HOST_EXECUTOR)
+#define HP_FN inline __attribute__((always_inline))
+#define HP_SLOW_FN inline
 #else
 #define HP_FN inline __attribute__((always_inline))
 #define HP_SLOW_FN __attribute__((noinline))  // kept out of hot loops
@@ -210,6 +213,11 @@ HP_FN Real widen(float a) {
   return static_cast<Real>(a);
 }
 HP_FN Real widen(Half h) {
+#if defined(__CUDA_ARCH__)
+  float widened;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(widened) : "h"(h.bits));
+  return static_cast<Real>(widened);
+#else
   uint32_t sign = static_cast<uint32_t>(h.bits & 0x8000u) << 16, exponent = (h.bits >> 10) & 31u,
            mantissa = h.bits & 1023u;
   uint32_t bits;
@@ -221,6 +229,7 @@ HP_FN Real widen(Half h) {
   float r;
   memcpy(&r, &bits, sizeof r);
   return static_cast<Real>(r);
+#endif
 }
 
 #if !defined(HP_REAL_IS_DOUBLE)

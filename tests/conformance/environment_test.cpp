@@ -1,6 +1,7 @@
 // The same bits whatever the calling thread has set up, and whoever else renders on the same context.
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -125,14 +126,14 @@ TEST_CASE("CallersOnOneContextDoNotDisturbEachOther", "[environment]") {
       if (hp_stream_create(context.ctx(), &stream) != HP_STATUS_OK) ++wrong;
       for (std::size_t round = 0; round < 12; ++round) {
         Work& work = *works[(caller + round) % works.size()];
-        HpImage<float> image(33, 45);
-        const hp_img_t view = image.View();
+        const auto image = std::make_unique<HpImage<float>>(33, 45);  // its counters are for the device to reach
+        const hp_img_t view = image->View();
         if (hp_samp_int_fused(stream, work.plan.get(), &work.instance, 1, nullptr, {0, 0, 45, 33}, &view,
-                              image.CounterTensor(), NoWorkspace()) != HP_STATUS_OK) {
+                              image->CounterTensor(), NoWorkspace()) != HP_STATUS_OK) {
           ++wrong;
         }
-        wrong += !Difference(work.expected, image).empty();
-        wrong += image.counters != work.expected.counters;
+        wrong += !Difference(work.expected, *image).empty();
+        wrong += image->counters != work.expected.counters;
       }
       hp_stream_destroy(stream);
     });

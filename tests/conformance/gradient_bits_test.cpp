@@ -215,7 +215,7 @@ TEST_CASE("GradientsOfNanoVdbAreTheSameBitsEveryWay", "[gradient_bits]") {
 }
 
 TEST_CASE("DoublePrecisionGradientsAreTheSameBitsEveryWay", "[gradient_bits]") {
-  CHECK(CompareEverything<double>({HP_ISA_SCALAR}, "", 1) > 150);
+  CHECK(CompareEverything<double>(DoubleIsas(), "", 1) > 150);
 }
 
 TEST_CASE("PassesThatAddToOneGradientAddUpToTheBit", "[gradient_bits]") {

@@ -94,28 +94,53 @@ inline hp_affine Identity() {
 
 // ---- contexts -------------------------------------------------------------------------------------------------------
 
+// The CUDA device, as one more instruction set: what is to be the same bits on all of them is to be so there. With
+// HP_TEST_CUDA (tests/gpu) it is also what AUTO stands for, so that every test runs on it.
+inline constexpr hp_isa kCuda = static_cast<hp_isa>(100);
+#if defined(HP_TEST_CUDA)
+inline constexpr bool kTestCuda = true;
+#else
+inline constexpr bool kTestCuda = false;
+#endif
+
 inline const char* IsaName(hp_isa isa) {
-  return isa == HP_ISA_SCALAR ? "scalar" : isa == HP_ISA_AVX2 ? "avx2" : isa == HP_ISA_AVX512 ? "avx512" : "auto";
+  return isa == HP_ISA_SCALAR   ? "scalar"
+         : isa == HP_ISA_AVX2   ? "avx2"
+         : isa == HP_ISA_AVX512 ? "avx512"
+         : isa == kCuda         ? "cuda"
+                                : "auto";
 }
 
-// The instruction sets that this machine runs; the scalar one first.
+// The instruction sets that this machine runs; the scalar one first. With HP_TEST_CUDA that and the device: the CPU's
+// others have their own run of these tests.
 inline std::vector<hp_isa> AvailableIsas() {
+  if (kTestCuda) return {HP_ISA_SCALAR, kCuda};
   std::vector<hp_isa> isas;
   for (hp_isa isa : {HP_ISA_SCALAR, HP_ISA_AVX2, HP_ISA_AVX512}) {
     if (hp_isa_available(isa)) isas.push_back(isa);
   }
   return isas;
 }
+// Those that have double-precision kernels of their own.
+inline std::vector<hp_isa> DoubleIsas() {
+  if (kTestCuda) return {HP_ISA_SCALAR, kCuda};
+  return {HP_ISA_SCALAR};
+}
 
-// A CPU context with one stream.
+// A context with one stream.
 class HpContext {
  public:
-  explicit HpContext(hp_isa isa = HP_ISA_AUTO, int threads = 1) : isa_(isa), threads_(threads) {
+  explicit HpContext(hp_isa isa = HP_ISA_AUTO, int threads = 1)
+      : isa_(kTestCuda && isa == HP_ISA_AUTO ? kCuda : isa), threads_(threads) {
     hp_ctx_desc desc = {};
     HP_INIT(desc);
-    desc.device = HP_DEVICE_CPU;
-    desc.threads = threads;
-    desc.isa = isa;
+    if (cuda()) {
+      desc.device = HP_DEVICE_CUDA;
+    } else {
+      desc.device = HP_DEVICE_CPU;
+      desc.threads = threads;
+      desc.isa = isa;
+    }
     HpCheck(hp_ctx_create(&desc, &ctx_));
     HpCheck(hp_stream_create(ctx_, &stream_));
   }
@@ -129,6 +154,7 @@ class HpContext {
   [[nodiscard]] hp_ctx* ctx() const { return ctx_; }
   [[nodiscard]] hp_stream* stream() const { return stream_; }
   [[nodiscard]] hp_isa isa() const { return isa_; }
+  [[nodiscard]] bool cuda() const { return isa_ == kCuda; }
   [[nodiscard]] int threads() const { return threads_; }
   [[nodiscard]] std::string name() const { return IsaName(isa_) + (" x" + std::to_string(threads_)); }
 

@@ -100,6 +100,8 @@ class CpuBackend final : public Backend {
     std::snprintf(out->name, sizeof out->name, "%s", ModelName().c_str());
     out->uuid[0] = '\0';
     out->memory_total_bytes = TotalMemory();
+    out->multiprocessors = out->driver_cuda_version = 0;
+    out->memory_used_bytes = out->memory_peak_bytes = 0;
     return HP_STATUS_OK;
   }
   hp_status CreateStream(void** out) override {
@@ -159,8 +161,8 @@ class CpuBackend final : public Backend {
         kernel = table.evaluate[job.field.type][half], items = RayItems(job.count);
         break;
       case Op::kBackward:
-        kernel =
-            table.backward[job.field.type][half][WantsPlace(job.gradients)][job.gradients.d_distortion.data != nullptr];
+        kernel = table.backward[job.field.type][half][job.gradients.wants_place()]
+                               [job.gradients.d_distortion.data != nullptr];
         items = job.rays.count > 0 ? RayItems(job.rays.count) : ImageItems(job);
         break;
       case Op::kDiff:
@@ -181,7 +183,7 @@ class CpuBackend final : public Backend {
     }
     std::vector<std::unique_ptr<ScatterLog>> logs;
     if (op == Op::kBackward && job.rays.order && job.gradients.store && table.add_noted) {
-      logs = TakeLogs(table.wide_scatter && !WantsPlace(job.gradients), job);
+      logs = TakeLogs(table.wide_scatter && !job.gradients.wants_place(), job);
       for (size_t i = 0; i < logs.size(); ++i) per_thread[i].counters.log = logs[i].get();
     }
     pool_.Run(items,
@@ -325,7 +327,14 @@ class CpuBackend final : public Backend {
   }
 
   hp_status MaxCount(void*, hp_precision precision, const Job& job, int64_t* out) override {
-    *out = Table(precision).max_count(job);
+    const KernelTable& table = Table(precision);
+    std::atomic<int64_t> most{0};
+    pool_.Run(RayItems(job.rays.count), [&](int, int64_t item) {
+      const int64_t here = table.max_count(job, item);
+      for (int64_t seen = most; here > seen && !most.compare_exchange_weak(seen, here);) {
+      }
+    });
+    *out = most;
     return HP_STATUS_OK;
   }
 
@@ -388,11 +397,6 @@ class CpuBackend final : public Backend {
     };
     out->block = index;
   }
-  // Whether anything is asked for, besides the step, that depends on where the samples are.
-  static bool WantsPlace(const GradientArgs& g) {
-    return (g.wanted & HP_WANT_CAMERA) != 0 || g.d_origins.data || g.d_directions.data || g.d_t_near.data ||
-           g.d_t_far.data;
-  }
   // A log for every thread, empty; none for fields of one value per voxel.
   std::vector<std::unique_ptr<ScatterLog>> TakeLogs(bool wide, const Job& job) {
     const int stride = static_cast<const GradientStore*>(job.gradients.store)->values_per_voxel();
@@ -452,6 +456,8 @@ hp_status Create_cpu_backend(const hp_ctx_desc& desc, std::unique_ptr<Backend>* 
              "ctx_desc.threads = %d: must be 0 (one per hardware thread) to 1024", desc.threads);
   HP_REQUIRE(desc.isa >= HP_ISA_AUTO && desc.isa <= HP_ISA_AVX512,
              "ctx_desc.isa = %d: must be auto, scalar, avx2 or avx512", desc.isa);
+  HP_REQUIRE(desc.memory_budget_bytes == 0, "ctx_desc.memory_budget_bytes = %llu: is for CUDA devices; leave it 0",
+             static_cast<unsigned long long>(desc.memory_budget_bytes));
   hp_isa isa = desc.isa;
   if (isa == HP_ISA_AUTO) {
     isa = cpu::IsaAvailable(HP_ISA_AVX512) ? HP_ISA_AVX512

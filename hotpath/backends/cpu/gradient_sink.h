@@ -6,33 +6,10 @@
 #include "backends/cpu/gradient_store.h"
 #include "backends/cpu/scatter_log.h"
 #include "bodies/args.h"
+#include "bodies/sum128.h"
 #include "fields/brick.h"
-#include "lanes/cell_sum.h"
 
 namespace hp::HP_ISA_NS {
-
-// Adds x quanta, rounded to an integer; false when x is not a number that fits.
-static inline bool add_to_sum(Sum128& s, double x) {
-  const double magnitude = x < 0 ? -x : x;
-  if (!(magnitude < 0x1p125)) return false;
-  uint64_t low, high;
-  bool negative = x < 0;
-  if (magnitude < 0x1p50) {
-    low = static_cast<uint64_t>(round_to_quanta(magnitude));
-    high = 0;
-  } else {
-    high = static_cast<uint64_t>(magnitude * 0x1p-64);
-    low = static_cast<uint64_t>(magnitude - static_cast<double>(high) * 0x1p64);
-  }
-  if (negative) {
-    low = ~low + 1;
-    high = ~high + (low == 0 ? 1 : 0);
-  }
-  const uint64_t before = s.low;
-  s.low += low;
-  s.high = static_cast<int64_t>(static_cast<uint64_t>(s.high) + high + (s.low < before ? 1 : 0));
-  return true;
-}
 
 #if !defined(HP_REAL_IS_DOUBLE)
 
@@ -148,18 +125,16 @@ class GradientSink {
   }
   // One contribution, multiplied by scale().
   HP_FN void add_one(int sum, double d) {
-    if (!add_to_sum(counters_.sums[sum], d * sum_scale_)) ++counters_.value[HP_COUNTER_OVERFLOWED];
+    Sum128 one;
+    if (to_sum(d * sum_scale_, one)) {
+      add_to_sum(counters_.sums[sum], one);
+    } else {
+      ++counters_.value[HP_COUNTER_OVERFLOWED];
+    }
   }
 
  private:
   static constexpr double kLargest = 0x1p50;  // quanta
-
-  HP_FN static double power_of_two(int e) {
-    double r;
-    const uint64_t bits = static_cast<uint64_t>(1023 + e) << 52;
-    memcpy(&r, &bits, sizeof r);
-    return r;
-  }
 
   HP_FN M fitting(M fits, M live) {
     const M beyond = without(live, fits);

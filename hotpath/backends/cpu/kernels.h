@@ -15,12 +15,6 @@ inline constexpr int64_t kRaysPerItem = 256;
 
 using Kernel = void (*)(const Job& job, int64_t item, Counters& counters);
 
-// A ray and what the loss says of it, for the gradient of the step, which kernels of every precision compute in double.
-struct StepRay {
-  double origin[3], direction[3], t_near, t_far;
-  uint32_t id_low, id_high;
-  double d_rgb[3], d_depth, d_transmittance, d_distortion;  // dL/d(radiance), dL/d(depth), dL/dT_n, dL/dD
-};
 // A block of up to 8^3 voxels of a dense grid, for an optimizer's step.
 struct BlockUpdate {
   const DenseGridView* grid;
@@ -56,12 +50,12 @@ struct KernelTable {
   Kernel evaluate[kFieldTypes][2];
   Kernel backward[kFieldTypes][2][2][2];  // [field type][f16 storage][position, too][distortion, too]
   Kernel sample_backward[kFieldTypes][2];
-  StepKernel step_backward[kFieldTypes][2];                              // of the double lane alone
+  StepKernel step_gradient[kFieldTypes][2];                              // of the double lane alone
   void (*add_noted)(ScatterLog& log, GradientStore& store, int stride);  // f32; null: no logs
   bool wide_scatter;                                                     // contributions of 16 values come whole
   Kernel diff[2], ray_backward;                                          // staged; [distortion, too]
   void (*ray_keys)(const Job& job, int64_t item, uint32_t* keys);        // of given rays, for OrderRays
-  int64_t (*max_count)(const Job& job);                                  // most segments of any of the job's rays
+  int64_t (*max_count)(const Job& job, int64_t item);                    // most segments of any of an item's rays
   BlockKernel update_block[kOptimizers][2];                              // f32; [.][f16 storage]; voxels that changed
   BlockKernel smooth_block[2];                                           // f32; [f16 storage]
   // f64: values (n), gradient (n), moments (n, 2)

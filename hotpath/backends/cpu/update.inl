@@ -61,8 +61,8 @@ static Stored* row_of(const DenseGridView& grid, int64_t x, int64_t y, int64_t z
   return values + (z * grid.pitch_z + y * grid.pitch_y + x) * grid.channel_stride;
 }
 
-// Of f16 values the optimizer keeps f32 masters behind its moments, on which it takes its steps. A master counts as long
-// as it rounds to the value that is stored: else somebody has written that, or there was no step yet.
+// Of f16 values the optimizer keeps f32 masters behind its moments, on which it takes its steps. A master counts as
+// long as it rounds to the value that is stored: else somebody has written that, or there was no step yet.
 template <class Optimizer, class Stored>
 static int64_t update_block(const cpu::BlockUpdate& job) {
   constexpr bool kHalf = sizeof(Stored) == 2;

@@ -115,9 +115,10 @@ typedef enum hp_isa { HP_ISA_AUTO = 0, HP_ISA_SCALAR = 1, HP_ISA_AVX2 = 2, HP_IS
 typedef struct hp_ctx_desc {
   uint32_t struct_size;
   hp_device device;
-  int32_t device_index; /* CUDA ordinal; 0 for the CPU */
-  int32_t threads;      /* CPU workers including the caller; 0 = one per hardware thread */
-  hp_isa isa;           /* CPU only */
+  int32_t device_index;         /* CUDA ordinal; 0 for the CPU */
+  int32_t threads;              /* CPU workers including the caller; 0 = one per hardware thread */
+  hp_isa isa;                   /* CPU only */
+  uint64_t memory_budget_bytes; /* CUDA only: the most device memory this context takes at a time; 0 = what there is */
 } hp_ctx_desc;
 
 typedef struct hp_ctx_info {
@@ -129,6 +130,11 @@ typedef struct hp_ctx_info {
   char name[128];
   char uuid[64];
   uint64_t memory_total_bytes;
+  /* CUDA only, else 0. */
+  int32_t multiprocessors;
+  int32_t driver_cuda_version; /* the newest CUDA that the driver runs: 1000 major + 10 minor */
+  uint64_t memory_used_bytes;  /* that this context has taken, now and at most */
+  uint64_t memory_peak_bytes;
 } hp_ctx_info;
 
 HP_API hp_status hp_ctx_create(const hp_ctx_desc* desc, hp_ctx** out);
@@ -154,7 +160,10 @@ typedef enum hp_copy_kind {
 HP_API hp_status hp_memory_copy(hp_stream* stream, void* destination, const void* source, size_t bytes,
                                 hp_copy_kind kind);
 
-/* Capture and replay of a stream of ops. UNSUPPORTED on the CPU. */
+/* Capture and replay of a stream of ops. UNSUPPORTED on the CPU. Between begin and end the stream's ops are noted, not
+ * run; those that wait for results (hp_samp, hp_gradient_read, hp_update_field that is asked for a count, …) fail
+ * there. What the ops were given must outlive the graph, and an overflow of a gradient shows in hp_gradient_get_info
+ * alone. *out: NULL, or a graph that is updated in place if that will do. */
 typedef struct hp_graph hp_graph;
 HP_API hp_status hp_graph_begin_capture(hp_stream* stream);
 HP_API hp_status hp_graph_end_capture(hp_stream* stream, hp_graph** out);
@@ -406,7 +415,8 @@ HP_API hp_status hp_field_evaluate(hp_stream* stream, const hp_plan* plan, const
  *  - field values: int64, |contribution| < 2^50 quanta. The quantum belongs to the gradient, from hp_gradient_zero on.
  *  - everything else of which there are few (camera, colours, step): 128 bit, the quantum is 2^HP_SUM_EXPONENT. */
 
-/* dL/d(values) of one field: block-sparse, memory grows with the blocks that rays touch. */
+/* dL/d(values) of one field. On the CPU block-sparse: memory grows with the blocks that rays touch. A CUDA kernel
+ * cannot make room: there every block has it from the start. */
 typedef struct hp_gradient hp_gradient;
 
 typedef struct hp_gradient_info {
@@ -415,7 +425,7 @@ typedef struct hp_gradient_info {
   int32_t rank;       /* of what hp_gradient_read writes */
   int32_t overflowed; /* 1: a sum has reached 2^60 quanta or a contribution did not fit since the last zero */
   int64_t shape[HP_MAX_RANK];
-  int64_t block_count; /* blocks with memory: touched since it was made */
+  int64_t block_count; /* blocks with memory. CPU: touched since it was made; CUDA: all, which a kernel may touch */
   uint64_t device_bytes;
 } hp_gradient_info;
 

@@ -934,8 +934,7 @@ DenseGrid HalfGrid(const DenseGrid& grid) {
 
 TEST_CASE("A field of f16 values steps on f32 masters, and shows them rounded", "[training]") {
   // The same gradient again and again, so that what a field of f32 values does is the exact answer.
-  for (const hp_isa isa : {HP_ISA_SCALAR, HP_ISA_AVX2, HP_ISA_AVX512}) {
-    if (!hp_isa_available(isa)) continue;
+  for (const hp_isa isa : AvailableIsas()) {
     const HpContext context(isa, 2);
     for (const hp_update_rule rule : kRules) {
       for (const std::int64_t channels : {1, 4, 13}) {

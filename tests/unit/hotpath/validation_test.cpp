@@ -648,6 +648,11 @@ TEST_CASE("WhatIsNotWrittenYetSaysSo", "[validation]") {
   CHECK(hp_field_create_hash_mlp(world.context.stream(), &mlp, &field) == HP_STATUS_NOT_IMPLEMENTED);
   CHECK(std::string(hp_last_error()).find("hp_field_create_hash_mlp") != std::string::npos);
   CHECK(field == nullptr);
+}
+
+TEST_CASE("TheCpuCapturesNoGraphs", "[validation]") {
+  World& world = TheWorld();
+  if (world.context.cuda()) return;
   hp_graph* graph = nullptr;
   CHECK(hp_graph_begin_capture(world.context.stream()) == HP_STATUS_UNSUPPORTED);
   CHECK(hp_graph_end_capture(world.context.stream(), &graph) == HP_STATUS_UNSUPPORTED);
@@ -659,10 +664,18 @@ TEST_CASE("CudaWithoutItsBackendIsUnsupportedNotTheCpu", "[validation]") {
   if (hp_device_count(HP_DEVICE_CUDA) > 0) return;
   CtxCall call;
   call.desc.device = HP_DEVICE_CUDA;
-  // Left out of the build: UNSUPPORTED. In it, without contexts yet: NOT_IMPLEMENTED.
-  const hp_status status = call.Run();
-  CHECK((status == HP_STATUS_UNSUPPORTED || status == HP_STATUS_NOT_IMPLEMENTED));
-  CHECK(std::string(hp_last_error()).size() > 0);
+  call.desc.threads = 0;
+  // Left out of the build, or on a machine without a driver.
+  CHECK(call.Run() == HP_STATUS_UNSUPPORTED);
+  CHECK(std::string(hp_last_error()).find("ctx_desc.device = CUDA") != std::string::npos);
+  CHECK(call.Untouched());
+}
+
+TEST_CASE("ABudgetOfDeviceMemoryIsForCuda", "[validation]") {
+  CtxCall call;
+  call.desc.memory_budget_bytes = 1 << 20;
+  CHECK(call.Run() == HP_STATUS_INVALID_ARGUMENT);
+  CHECK(std::string(hp_last_error()).find("memory_budget_bytes = 1048576") != std::string::npos);
   CHECK(call.Untouched());
 }
 
