@@ -63,7 +63,7 @@ Json JsonOf(const OperatorNode& node) {
   json["label"] = node.label;
   json["category"] = ToString(node.category);
   json["metric"] = node.metric;
-  json["dim"] = node.dims;
+  json["dim"] = ShapeJson(node.dims);
   json["bitwidth"] = node.bits;
   json["backward"] = node.backward;
   json["params"] = Json::object();
@@ -79,8 +79,9 @@ Json JsonOf(const OperatorNode& node) {
   } else {
     json["work"] = WorkJson(node.work);
     json["collision_factor"] = node.collision_factor;
-    json["formulas"] = node.formulas;
-    if (node.external_input != 0) json["external_input"] = node.external_input;
+    json["formulas"] = Json::array();
+    for (const Formula& formula : node.formulas) json["formulas"].push_back({{"id", formula.id}, {"text", formula.text}});
+    if (!(node.external_input == 0)) json["external_input"] = JsonOf(node.external_input);
   }
   if (!node.parts.empty()) {
     json["sub_ops"] = Json::array();

@@ -36,6 +36,14 @@ absl::Status TakeDirection(const std::string& owner, ParameterMap& given, std::o
   return absl::OkStatus();
 }
 
+absl::Status CheckSize(const std::string& owner, const char* name, const Count& size, Mode mode) {
+  const std::string field = absl::StrCat(owner, ".", name);
+  if (size.exact() ? size < 1 : mode == Mode::kReference || !(Count(0) < size)) {
+    return InvalidField(field, size.ToString(), "must be a whole number >= 1");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckReference(const OperatorInfo& info, const std::optional<int>& bits, bool backward) {
   if (!info.published) {
     return InvalidField("mode", "reference",
@@ -73,10 +81,10 @@ absl::StatusOr<OperatorCase> Check(const Operator& kind, const OperatorRequest& 
   DVREN_RETURN_IF_ERROR(TakeDirection(owner, given, backward));
 
   OperatorCase c;
-  if (request.rays < 1) return InvalidField(absl::StrCat(owner, ".rays"), request.rays, "must be >= 1");
+  DVREN_RETURN_IF_ERROR(CheckSize(owner, "rays", request.rays, mode));
   c.rays = request.rays;
   if (info.dimensions == 2) {
-    if (request.samples < 1) return InvalidField(absl::StrCat(owner, ".samples"), request.samples, "must be >= 1");
+    DVREN_RETURN_IF_ERROR(CheckSize(owner, "samples", request.samples, mode));
     c.samples = request.samples;
   } else {
     c.samples = 1;

@@ -38,9 +38,10 @@ struct OperatorInfo {
 };
 
 // What is asked for. `parameters` may also hold the reference's own names "bitwidth" and "backward".
+// Sizes are whole numbers >= 1; in corrected mode a pipeline may pass an expected number, which is real and > 0.
 struct OperatorRequest {
-  std::int64_t rays = 4096;
-  std::int64_t samples = 64;  // per ray; not read by operators on Gaussians
+  Count rays = 4096;
+  Count samples = 64;  // per ray; not read by operators on Gaussians
   std::optional<int> bits;    // of a value; default 16
   std::optional<bool> backward;
   ParameterMap parameters;
@@ -76,7 +77,7 @@ struct CorrectedFigures {
   Count output;
   WorkCount work;
   double collision_factor = 1;
-  std::vector<std::string> formulas;
+  std::vector<Formula> formulas;
 };
 
 class Operator {

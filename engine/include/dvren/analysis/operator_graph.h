@@ -18,6 +18,12 @@ enum class Category { kSampling, kEncoding, kFieldCompute, kBlending, kOptimizat
 // "Sampling", "Encoding", "FieldCompute", "Blending", "Optimization".
 [[nodiscard]] std::string ToString(Category category);
 
+// A formula of corrected mode by its id, with its derivation or source.
+struct Formula {
+  std::string id;
+  std::string text;
+};
+
 // One operator at one size. Tensors are counted in elements, work in operations, traffic in bytes.
 struct OperatorNode {
   int id = 0;              // unique in its graph; nodes() of built pipelines are numbered 0, 1, …
@@ -26,7 +32,7 @@ struct OperatorNode {
   std::string label;       // op_type, with " (B)" when backward
   Category category = Category::kFieldCompute;
   std::string metric;              // "FLOPs" or "OPs": what the reference calls num_ops
-  std::vector<std::int64_t> dims;  // (rays, samples), or (Gaussians)
+  std::vector<Count> dims;  // (rays, samples), or (Gaussians)
   int bits = 16;                   // width of a value
   bool backward = false;
   Mode mode = Mode::kCorrected;
@@ -48,10 +54,10 @@ struct OperatorNode {
   // Corrected mode.
   WorkCount work;
   double collision_factor = 1;        // updates per different entry of a scatter
-  std::vector<std::string> formulas;  // ids, explained by FormulaText
+  std::vector<Formula> formulas;
 
   std::vector<OperatorNode> parts;  // of a composite, first to last
-  std::int64_t external_input = 0;  // elements of input_a that no operator of the graph makes: rays, targets
+  Count external_input;             // elements of input_a that no operator of the graph makes: rays, targets
 };
 
 struct OperatorEdge {
