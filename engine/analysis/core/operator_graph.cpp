@@ -122,7 +122,8 @@ absl::StatusOr<std::vector<int>> OperatorGraph::TopologicalOrder() const {
   }
   if (order.size() == nodes.size()) return order;
   std::string cycle;
-  for (const int id : Cycles().front()) absl::StrAppend(&cycle, cycle.empty() ? "" : ", ", id);
+  const std::vector<std::vector<int>> cycles = Cycles();
+  for (const int id : cycles.front()) absl::StrAppend(&cycle, cycle.empty() ? "" : ", ", id);
   return absl::FailedPreconditionError(absl::StrCat(name, ": nodes ", cycle, " form a cycle; a graph must be acyclic"));
 }
 
