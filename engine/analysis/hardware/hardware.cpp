@@ -70,13 +70,13 @@ absl::StatusOr<std::vector<Element>> ReadArray(StrictObject& object, const std::
   return elements;
 }
 
-absl::Status ReadRates(StrictObject& unit, std::map<std::string, double>* rates) {
+absl::Status ReadRates(StrictObject& unit, Work* rates) {
   const json* value = unit.Get("rates_per_cycle");
   if (value == nullptr) return absl::OkStatus();
   DVREN_ASSIGN_OR_RETURN(StrictObject object, StrictObject::Of(*value, unit.PathOf("rates_per_cycle")));
-  for (const std::string& measure : WorkMeasures()) {
-    DVREN_ASSIGN_OR_RETURN(const std::optional<double> rate, object.OptionalPositive(measure));
-    if (rate) rates->emplace(measure, *rate);
+  for (std::size_t i = 0; i < kWorkMeasures; ++i) {
+    DVREN_ASSIGN_OR_RETURN(const std::optional<double> rate, object.OptionalPositive(WorkMeasureNames()[i]));
+    (*rates)[i] = rate.value_or(0);
   }
   return object.RefuseOthers();
 }
@@ -95,11 +95,12 @@ absl::Status ReadUnit(StrictObject& object, HardwareUnit* unit) {
   DVREN_ASSIGN_OR_RETURN(unit->power_uw, object.OptionalPositive("power_uw"));
   DVREN_ASSIGN_OR_RETURN(unit->memory_kb, object.OptionalPositive("memory_kb"));
   DVREN_ASSIGN_OR_RETURN(unit->energy_pj, object.OptionalPositive("energy_pj"));
-  if (!unit->operators.empty() && unit->rates_per_cycle.empty()) {
+  DVREN_ASSIGN_OR_RETURN(unit->static_power_uw, object.OptionalPositive("static_power_uw"));
+  if (!unit->operators.empty() && !unit->HasRate()) {
     return absl::InvalidArgumentError(absl::StrCat(object.PathOf("rates_per_cycle"),
                                                    ": is missing; a unit that lists operators "
                                                    "needs one of ",
-                                                   absl::StrJoin(WorkMeasures(), ", ")));
+                                                   absl::StrJoin(WorkMeasureNames(), ", ")));
   }
   return absl::OkStatus();
 }
@@ -157,7 +158,7 @@ absl::Status CheckUnits(const Hardware& hardware, absl::string_view where) {
     return InvalidField(absl::StrCat(where, ": general_unit"), hardware.general_unit,
                         absl::StrCat("is no unit; the nearest is ", NearestOf(hardware.general_unit, names)));
   }
-  if (general->rates_per_cycle.empty()) {
+  if (!general->HasRate()) {
     return InvalidField(absl::StrCat(where, ": general_unit"), hardware.general_unit, "needs rates_per_cycle");
   }
   return absl::OkStatus();
@@ -165,10 +166,8 @@ absl::Status CheckUnits(const Hardware& hardware, absl::string_view where) {
 
 }  // namespace
 
-const std::vector<std::string>& WorkMeasures() {
-  static const std::vector<std::string> measures = {"fma",     "add",     "mul",        "special", "integer",
-                                                    "compare", "gathers", "operations", "samples", "outputs"};
-  return measures;
+bool HardwareUnit::HasRate() const {
+  return std::any_of(rates_per_cycle.begin(), rates_per_cycle.end(), [](double rate) { return rate > 0; });
 }
 
 const HardwareUnit* Hardware::Find(absl::string_view unit) const {

@@ -62,12 +62,14 @@ std::vector<ReferenceUnit> ReferenceUnits(const Hardware& hardware, ReferenceOrd
   }
   std::vector<ReferenceUnit> units;
   for (const HardwareUnit* module : modules) {
-    const double rate = module->rates_per_cycle.empty() ? 1 : module->rates_per_cycle.begin()->second;
+    const auto rate =
+        std::find_if(module->rates_per_cycle.begin(), module->rates_per_cycle.end(), [](double r) { return r > 0; });
+    const double operations_per_cycle = rate == module->rates_per_cycle.end() ? 1 : *rate;
     for (std::int64_t i = 0; i < module->count; ++i) {
       ReferenceUnit unit;
       unit.name = module->count == 1 ? module->name : absl::StrCat(module->name, "_", i);
       unit.kind = module->kind;
-      unit.throughput = rate * module->clock_mhz.value_or(kDefaultMhz) * 1e6;
+      unit.throughput = operations_per_cycle * module->clock_mhz.value_or(kDefaultMhz) * 1e6;
       unit.latency_cycles = module->latency_cycles.value_or(0);
       unit.area_um2 = module->area_um2.value_or(0);
       unit.power_uw = module->power_uw.value_or(0);

@@ -4,12 +4,12 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "dvren/analysis/work_measure.h"
 #include "dvren/core/status.h"
 
 namespace dvren::analysis {
@@ -19,15 +19,19 @@ struct HardwareUnit {
   std::string name;
   std::string kind;  // "ENCODING", "FIELD_COMPUTATION", …: what the first implementation's mapping goes by
   std::int64_t count = 1;
-  // Work that one instance does in one of its own cycles, by the measure that the figure counts: see WorkMeasures().
-  std::map<std::string, double> rates_per_cycle;
+  // Work that one instance does in one of its own cycles, by measure; 0 where it has no rate. An operator takes the sum
+  // over the measures of its work by the rate.
+  Work rates_per_cycle{};
   std::vector<std::string> operators;  // op_types that it is built for
   std::optional<std::int64_t> latency_cycles;
   std::optional<double> clock_mhz;
-  std::optional<double> area_um2;   // of one instance, or of all: Hardware::figures_are_totals
-  std::optional<double> power_uw;   // while busy; ditto
-  std::optional<double> memory_kb;  // of 1024 bytes, inside one instance
-  std::optional<double> energy_pj;  // per unit of work of its first rate
+  std::optional<double> area_um2;         // of one instance, or of all: Hardware::figures_are_totals
+  std::optional<double> power_uw;         // while busy; ditto
+  std::optional<double> memory_kb;        // of 1024 bytes, inside one instance
+  std::optional<double> energy_pj;        // dynamic, per unit of work of its first rate
+  std::optional<double> static_power_uw;  // whether busy or not; as area
+
+  [[nodiscard]] bool HasRate() const;
 };
 
 struct HardwareMemory {
@@ -77,10 +81,6 @@ struct Hardware {
   // mm², by the units that state one; the names of those that do not go to `unset`.
   [[nodiscard]] std::optional<double> AreaMm2(std::vector<std::string>* unset) const;
 };
-
-// The measures a rate may count: "fma", "add", "mul", "special", "integer", "compare" (typed operations), "operations"
-// (all of them), "samples" (rays × samples per ray) and "outputs" (elements that are written).
-[[nodiscard]] const std::vector<std::string>& WorkMeasures();
 
 // A description from JSON text. `where` names it in messages. INVALID_ARGUMENT names the field, its value and the
 // remedy: an unknown key (with the nearest known), a missing one, a wrong type, a rate, size or count that is not above

@@ -1,0 +1,194 @@
+#include "analysis/schedule/plan.h"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+
+namespace dvren::analysis {
+namespace {
+
+constexpr std::int64_t kLeastTiles = 16;                    // a pipeline of few stages fills within some percent
+constexpr std::int64_t kMostParts = std::int64_t{1} << 20;  // of all tasks together
+
+class Planner {
+ public:
+  Planner(const TaskGraph& graph, const Hardware& hardware, const ScheduleOptions& options)
+      : graph_(graph), hardware_(hardware), options_(options) {}
+
+  absl::StatusOr<SchedulePlan> Run() {
+    DVREN_RETURN_IF_ERROR(graph_.Check());
+    if (options_.most_tiles < 1) return InvalidField("schedule: most_tiles", options_.most_tiles, "must be >= 1");
+    DVREN_ASSIGN_OR_RETURN(topological_, graph_.TopologicalOrder());
+    DVREN_RETURN_IF_ERROR(Place());
+    std::string note;
+    plan_.sram_bytes = SramBytes(hardware_, &note);
+    if (!note.empty()) plan_.notes.push_back(std::move(note));
+    FindPhases(/*all_whole=*/false);
+    KeepSmallest();
+    ChooseTiles();
+    if (plan_.tiles == 1) FindPhases(/*all_whole=*/true);
+    SetParts();
+    Order();
+    return std::move(plan_);
+  }
+
+ private:
+  absl::Status Place() {
+    const std::size_t n = graph_.tasks.size();
+    plan_.placements.resize(n);
+    plan_.busy_s.resize(n);
+    plan_.latency_s.resize(n);
+    std::map<std::string, std::string> fallbacks;  // op_type, what happened
+    for (std::size_t i = 0; i < n; ++i) {
+      const Task& task = graph_.tasks[i];
+      DVREN_ASSIGN_OR_RETURN(const UnitChoice choice, ChooseUnit(task, hardware_));
+      const HardwareUnit& unit = hardware_.units[choice.unit];
+      bool uncovered = false;
+      DVREN_ASSIGN_OR_RETURN(plan_.busy_s[i], BusySeconds(task, unit, hardware_, &uncovered));
+      DVREN_ASSIGN_OR_RETURN(plan_.latency_s[i], LatencySeconds(unit, hardware_));
+      plan_.placements[i].unit = choice.unit;
+      if (choice.listed && !uncovered) continue;
+      fallbacks.emplace(task.label,
+                        absl::StrCat(task.label, " runs on ", unit.name, choice.listed ? "" : ", the general unit",
+                                     uncovered ? ", whose first rate is applied to all its operations" : ""));
+    }
+    for (auto& [op_type, note] : fallbacks) plan_.notes.push_back(std::move(note));
+    return absl::OkStatus();
+  }
+
+  // A phase ends where a whole task meets a streamed one.
+  void FindPhases(bool all_whole) {
+    whole_.assign(graph_.tasks.size(), all_whole);
+    for (std::size_t i = 0; i < whole_.size(); ++i) whole_[i] = all_whole || graph_.tasks[i].barrier;
+    std::vector<std::vector<std::uint32_t>> producers(graph_.tasks.size());
+    for (const TaskEdge& edge : graph_.edges) producers[edge.to].push_back(edge.from);
+    for (const std::uint32_t task : topological_) {
+      std::uint32_t phase = 0;
+      for (const std::uint32_t producer : producers[task]) {
+        phase = std::max(phase, plan_.placements[producer].phase + (whole_[producer] != whole_[task] ? 1 : 0));
+      }
+      plan_.placements[task].phase = phase;
+    }
+    plan_.streams.assign(graph_.edges.size(), false);
+    for (std::size_t i = 0; i < graph_.edges.size(); ++i) {
+      const auto [from, to] = std::pair(graph_.edges[i].from, graph_.edges[i].to);
+      plan_.streams[i] = !whole_[from] && !whole_[to] && plan_.placements[from].phase == plan_.placements[to].phase;
+    }
+  }
+
+  // Weights and tables stay, smallest first, in up to half of the SRAM; buffers have the rest.
+  void KeepSmallest() {
+    if (!plan_.sram_bytes) return;
+    struct Resident {
+      double bytes;
+      std::size_t task;
+      bool table;
+    };
+    std::vector<Resident> residents;
+    for (std::size_t i = 0; i < graph_.tasks.size(); ++i) {
+      if (graph_.tasks[i].parameter_bytes > 0) residents.push_back({graph_.tasks[i].parameter_bytes, i, false});
+      if (graph_.tasks[i].table_bytes > 0) residents.push_back({graph_.tasks[i].table_bytes, i, true});
+    }
+    std::stable_sort(residents.begin(), residents.end(),
+                     [](const auto& a, const auto& b) { return a.bytes < b.bytes; });
+    double kept = 0;
+    for (const Resident& resident : residents) {
+      if (kept + resident.bytes > *plan_.sram_bytes / 2) break;
+      kept += resident.bytes;
+      TaskPlacement& placement = plan_.placements[resident.task];
+      (resident.table ? placement.table_stays : placement.parameters_stay) = true;
+    }
+  }
+
+  // As few tiles as let all buffers fit, at least kLeastTiles and some for every instance.
+  void ChooseTiles() {
+    plan_.on_chip = plan_.streams;
+    const bool any_streams = std::find(plan_.streams.begin(), plan_.streams.end(), true) != plan_.streams.end();
+    const std::int64_t most =
+        std::min(options_.most_tiles, kMostParts / static_cast<std::int64_t>(graph_.tasks.size()));
+    if (!options_.stream || !any_streams || !plan_.sram_bytes || most < 2) {
+      plan_.on_chip.assign(graph_.edges.size(), false);
+      return;
+    }
+    std::int64_t least = kLeastTiles;
+    for (const TaskPlacement& placement : plan_.placements)
+      least = std::max(least, 4 * hardware_.units[placement.unit].count);
+    plan_.tiles = 2;
+    while (plan_.tiles * 2 <= most && (plan_.tiles < least || !Fits())) plan_.tiles *= 2;
+    SpillUntilItFits();
+  }
+
+  [[nodiscard]] double UseAt(std::int64_t tiles) {
+    for (std::size_t i = 0; i < whole_.size(); ++i)
+      plan_.placements[i].parts = whole_[i] ? 1 : static_cast<std::uint32_t>(tiles);
+    return SramUse(graph_, hardware_, plan_.placements, plan_.on_chip);
+  }
+  [[nodiscard]] bool Fits() { return UseAt(plan_.tiles) <= *plan_.sram_bytes; }
+
+  void SpillUntilItFits() {
+    double use = UseAt(plan_.tiles);
+    if (use <= *plan_.sram_bytes) return;
+    std::vector<std::size_t> largest(graph_.edges.size());
+    std::iota(largest.begin(), largest.end(), 0);
+    std::stable_sort(largest.begin(), largest.end(),
+                     [&](std::size_t a, std::size_t b) { return graph_.edges[a].bytes > graph_.edges[b].bytes; });
+    std::size_t spilled = 0;
+    for (const std::size_t edge : largest) {
+      if (use <= *plan_.sram_bytes) break;
+      if (!plan_.on_chip[edge]) continue;
+      plan_.on_chip[edge] = false;
+      use -= graph_.edges[edge].bytes / static_cast<double>(plan_.tiles) *
+             BufferSlots(graph_.edges[edge], hardware_, plan_.placements);
+      ++spilled;
+    }
+    plan_.notes.push_back(
+        absl::StrCat("sram: ", spilled, " tensors do not fit in ", plan_.tiles, " tiles and go through memory"));
+  }
+
+  void SetParts() {
+    const std::int64_t most = std::max<std::int64_t>(1, kMostParts / static_cast<std::int64_t>(graph_.tasks.size()));
+    for (std::size_t i = 0; i < whole_.size(); ++i) {
+      const std::int64_t parts =
+          whole_[i] ? std::min(most, hardware_.units[plan_.placements[i].unit].count) : plan_.tiles;
+      plan_.placements[i].parts = static_cast<std::uint32_t>(parts);
+    }
+  }
+
+  // By phase, whole tasks first, then by rank: the longest way to an end in busy time, so that long chains go first.
+  void Order() {
+    std::vector<double> rank(graph_.tasks.size(), 0);
+    std::vector<std::vector<std::uint32_t>> consumers(graph_.tasks.size());
+    for (const TaskEdge& edge : graph_.edges) consumers[edge.from].push_back(edge.to);
+    std::vector<std::uint32_t> place(graph_.tasks.size());
+    for (std::size_t i = topological_.size(); i-- > 0;) {
+      const std::uint32_t task = topological_[i];
+      place[task] = static_cast<std::uint32_t>(i);
+      for (const std::uint32_t consumer : consumers[task]) rank[task] = std::max(rank[task], rank[consumer]);
+      rank[task] += plan_.busy_s[task] / plan_.placements[task].parts + plan_.latency_s[task];
+    }
+    plan_.order = topological_;
+    std::sort(plan_.order.begin(), plan_.order.end(), [&](std::uint32_t a, std::uint32_t b) {
+      const TaskPlacement &at = plan_.placements[a], &bt = plan_.placements[b];
+      if (at.phase != bt.phase) return at.phase < bt.phase;
+      if (whole_[a] != whole_[b]) return static_cast<bool>(whole_[a]);
+      if (rank[a] != rank[b]) return rank[a] > rank[b];
+      return place[a] < place[b];
+    });
+  }
+
+  const TaskGraph& graph_;
+  const Hardware& hardware_;
+  const ScheduleOptions& options_;
+  SchedulePlan plan_;
+  std::vector<std::uint32_t> topological_;
+  std::vector<bool> whole_;
+};
+
+}  // namespace
+
+absl::StatusOr<SchedulePlan> PlanSchedule(const TaskGraph& graph, const Hardware& hardware,
+                                          const ScheduleOptions& options) {
+  return Planner(graph, hardware, options).Run();
+}
+
+}  // namespace dvren::analysis
