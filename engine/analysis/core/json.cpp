@@ -80,7 +80,8 @@ Json JsonOf(const OperatorNode& node) {
     json["work"] = WorkJson(node.work);
     json["collision_factor"] = node.collision_factor;
     json["formulas"] = Json::array();
-    for (const Formula& formula : node.formulas) json["formulas"].push_back({{"id", formula.id}, {"text", formula.text}});
+    for (const Formula& formula : node.formulas)
+      json["formulas"].push_back({{"id", formula.id}, {"text", formula.text}});
     if (!(node.external_input == 0)) json["external_input"] = JsonOf(node.external_input);
   }
   if (!node.parts.empty()) {

@@ -7,7 +7,9 @@
 #include <set>
 
 #include "absl/strings/str_join.h"
-#include "analysis/hardware/strict_object.h"
+#include "analysis/core/nearest_name.h"
+#include "analysis/json/checked_json.h"
+#include "analysis/json/strict_object.h"
 #include "io/printable.h"
 
 namespace dvren::analysis {
@@ -18,39 +20,6 @@ using nlohmann::json;
 constexpr std::size_t kMostBytes = std::size_t{1} << 20;
 constexpr int kMostDepth = 8;  // ours need 4
 constexpr std::int64_t kMostInstances = 1 << 20;
-
-absl::StatusOr<json> ParseJson(absl::string_view text, absl::string_view where) {
-  if (text.size() > kMostBytes) {
-    return absl::InvalidArgumentError(absl::StrCat(where, ": is ", text.size(), " bytes; at most ", kMostBytes));
-  }
-  bool deep = false;
-  std::vector<std::set<std::string>> keys;  // of the objects that are open
-  std::string twice;
-  const json::parser_callback_t watch = [&](int depth, json::parse_event_t event, json& value) {
-    if (event == json::parse_event_t::object_start) keys.emplace_back();
-    if (event == json::parse_event_t::object_end) keys.pop_back();
-    if (event == json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second) {
-      twice = value.get<std::string>();
-    }
-    deep = deep || depth > kMostDepth;
-    return depth <= kMostDepth;
-  };
-  json value;
-  try {
-    value = json::parse(text.begin(), text.end(), watch);
-  } catch (const json::exception& error) {
-    // "[json.exception.parse_error.101] parse error at line 3, column 5: syntax error while …"
-    std::string what = error.what();
-    if (const auto at = what.find("] "); at != std::string::npos) what.erase(0, at + 2);
-    return absl::InvalidArgumentError(
-        absl::StrCat(where, ": is not JSON (which has no NaN or Infinity): ", io::Printable(what)));
-  }
-  if (deep) return absl::InvalidArgumentError(absl::StrCat(where, ": is nested deeper than ", kMostDepth));
-  if (!twice.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(where, ": ", io::Printable(twice), ": is there twice; keep one"));
-  }
-  return value;
-}
 
 // Runs `read(object, element)` over the array `key`, which may be absent.
 template <class Element, class Read>
@@ -156,7 +125,7 @@ absl::Status CheckUnits(const Hardware& hardware, absl::string_view where) {
   const HardwareUnit* general = hardware.Find(hardware.general_unit);
   if (general == nullptr) {
     return InvalidField(absl::StrCat(where, ": general_unit"), hardware.general_unit,
-                        absl::StrCat("is no unit; the nearest is ", NearestOf(hardware.general_unit, names)));
+                        absl::StrCat("is no unit", NearestHint(hardware.general_unit, {names.begin(), names.end()})));
   }
   if (!general->HasRate()) {
     return InvalidField(absl::StrCat(where, ": general_unit"), hardware.general_unit, "needs rates_per_cycle");
@@ -198,7 +167,7 @@ std::optional<double> Hardware::AreaMm2(std::vector<std::string>* unset) const {
 }
 
 absl::StatusOr<Hardware> ParseHardware(absl::string_view text, absl::string_view where) {
-  DVREN_ASSIGN_OR_RETURN(const json value, ParseJson(text, where));
+  DVREN_ASSIGN_OR_RETURN(const json value, ParseCheckedJson(text, where, kMostBytes, kMostDepth));
   DVREN_ASSIGN_OR_RETURN(StrictObject object, StrictObject::Of(value, std::string(where)));
   Hardware hardware;
   DVREN_ASSIGN_OR_RETURN(hardware.name, object.Text("name"));

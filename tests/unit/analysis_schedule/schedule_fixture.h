@@ -16,7 +16,7 @@ inline Hardware TwoUnits() {
   hardware.name = "two units";
   hardware.clock_mhz = 1000;
   hardware.memory.bandwidth_gbps = 1;
-  hardware.sram = {{"all", 1, "MB"}};
+  hardware.sram = {{"all", 1024, "KB"}};
   for (const char* name : {"A", "B"}) {
     HardwareUnit unit;
     unit.name = name;

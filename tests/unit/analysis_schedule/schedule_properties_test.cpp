@@ -10,7 +10,7 @@ Hardware RandomHardware(std::mt19937& random) {
     unit.count = 1 + static_cast<std::int64_t>(random() % 4);
     unit.latency_cycles = static_cast<std::int64_t>(random() % 1000);
   }
-  hardware.sram[0] = {"all", static_cast<double>(1 + random() % 2000), "KB"};
+  hardware.sram[0].size = static_cast<double>(1 + random() % 2000);
   hardware.memory.bandwidth_gbps = 0.1 * static_cast<double>(1 + random() % 100);
   return hardware;
 }

@@ -92,7 +92,7 @@ TEST_CASE("Weights that stay on the chip are read once, those that do not are re
   REQUIRE(stays.ok());
   CHECK(stays->moved_bytes == Approx(4e5));
   CHECK(stays->spilled_bytes == 0);
-  hardware.sram[0] = {"all", 100, "KB"};
+  hardware.sram[0].size = 100;
   const auto spills = ScheduleTasks(graph, hardware);
   REQUIRE(spills.ok());
   CHECK(spills->moved_bytes == Approx(16 * 4e5));
@@ -108,7 +108,7 @@ TEST_CASE("A table that stays is loaded once, one that does not costs every acce
   graph.edges = {{0, 1, 1000}};
   Hardware hardware = TwoUnits();
   CHECK(ScheduleTasks(graph, hardware)->moved_bytes == Approx(1e5));
-  hardware.sram[0] = {"all", 100, "KB"};
+  hardware.sram[0].size = 100;
   CHECK(ScheduleTasks(graph, hardware)->moved_bytes == Approx(5e6));
 }
 
@@ -117,7 +117,7 @@ TEST_CASE("Tensors that fit in no number of tiles are written to memory and read
   graph.tasks = {TaskOn("A", 1), TaskOn("B", 1)};
   graph.edges = {{0, 1, 1e6}};
   Hardware hardware = TwoUnits();
-  hardware.sram[0] = {"all", 1, "KB"};
+  hardware.sram[0].size = 1;
   const auto schedule = ScheduleTasks(graph, hardware, {.most_tiles = 64});
   REQUIRE(schedule.ok());
   CHECK(schedule->spilled_bytes == Approx(2e6));
@@ -163,7 +163,7 @@ TEST_CASE("An operator that no unit lists runs on the general unit, visibly, or 
   CHECK(refused.status().code() == absl::StatusCode::kInvalidArgument);
   CHECK(refused.status().message() ==
         "operator = Sorting: two units has no unit for it and no general_unit; add it to a unit's operators");
-  hardware.general_unit = "B";
+  hardware.general_unit = hardware.units[1].name;
   const auto schedule = ScheduleTasks(graph, hardware);
   REQUIRE(schedule.ok());
   REQUIRE(schedule->notes.size() == 1);

@@ -41,8 +41,8 @@ struct OperatorInfo {
 // Sizes are whole numbers >= 1; in corrected mode a pipeline may pass an expected number, which is real and > 0.
 struct OperatorRequest {
   Count rays = 4096;
-  Count samples = 64;  // per ray; not read by operators on Gaussians
-  std::optional<int> bits;    // of a value; default 16
+  Count samples = 64;       // per ray; not read by operators on Gaussians
+  std::optional<int> bits;  // of a value; default 16
   std::optional<bool> backward;
   ParameterMap parameters;
 };

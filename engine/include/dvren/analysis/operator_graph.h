@@ -31,9 +31,9 @@ struct OperatorNode {
   std::string class_name;  // "HashEncodingOperator"
   std::string label;       // op_type, with " (B)" when backward
   Category category = Category::kFieldCompute;
-  std::string metric;              // "FLOPs" or "OPs": what the reference calls num_ops
+  std::string metric;       // "FLOPs" or "OPs": what the reference calls num_ops
   std::vector<Count> dims;  // (rays, samples), or (Gaussians)
-  int bits = 16;                   // width of a value
+  int bits = 16;            // width of a value
   bool backward = false;
   Mode mode = Mode::kCorrected;
   ParameterMap parameters;  // all of them, defaults included
@@ -53,7 +53,7 @@ struct OperatorNode {
 
   // Corrected mode.
   WorkCount work;
-  double collision_factor = 1;        // updates per different entry of a scatter
+  double collision_factor = 1;  // updates per different entry of a scatter
   std::vector<Formula> formulas;
 
   std::vector<OperatorNode> parts;  // of a composite, first to last

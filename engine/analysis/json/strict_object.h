@@ -44,7 +44,5 @@ class StrictObject {
 
 // One line for a message: scalars as they are, "an array of 3", "an object".
 [[nodiscard]] std::string ShowJson(const nlohmann::json& value);
-// Fewest insertions, removals and replacements of a byte; "" where `known` is empty.
-[[nodiscard]] std::string NearestOf(absl::string_view name, const std::set<std::string>& known);
 
 }  // namespace dvren::analysis

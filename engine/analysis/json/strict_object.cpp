@@ -1,9 +1,8 @@
-#include "analysis/hardware/strict_object.h"
+#include "analysis/json/strict_object.h"
 
-#include <algorithm>
 #include <cmath>
-#include <numeric>
 
+#include "analysis/core/nearest_name.h"
 #include "io/printable.h"
 
 namespace dvren::analysis {
@@ -27,29 +26,6 @@ std::string ShowJson(const json& value) {
   if (value.is_array()) return absl::StrCat("an array of ", value.size());
   if (value.is_object()) return "an object";
   return io::Printable(value.dump(-1, ' ', true, json::error_handler_t::replace));
-}
-
-std::string NearestOf(absl::string_view name, const std::set<std::string>& known) {
-  std::string nearest;
-  std::size_t best = 0;
-  for (const std::string& candidate : known) {
-    std::vector<std::size_t> row(candidate.size() + 1);
-    std::iota(row.begin(), row.end(), 0);
-    for (std::size_t i = 1; i <= name.size(); ++i) {
-      std::size_t diagonal = row[0];
-      row[0] = i;
-      for (std::size_t j = 1; j <= candidate.size(); ++j) {
-        const std::size_t replaced = diagonal + (name[i - 1] == candidate[j - 1] ? 0 : 1);
-        diagonal = row[j];
-        row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-      }
-    }
-    if (nearest.empty() || row.back() < best) {
-      nearest = candidate;
-      best = row.back();
-    }
-  }
-  return nearest;
 }
 
 absl::StatusOr<StrictObject> StrictObject::Of(const json& value, std::string path) {
@@ -138,7 +114,8 @@ absl::Status StrictObject::RefuseOthers() const {
   for (const auto& [key, value] : value_->items()) {
     if (known_.count(key) != 0) continue;
     return absl::InvalidArgumentError(absl::StrCat(PathOf(io::Printable(key)), " = ", ShowJson(value),
-                                                   ": is no known key; the nearest is ", NearestOf(key, known_)));
+                                                   ": is no known key",
+                                                   NearestHint(key, {known_.begin(), known_.end()})));
   }
   return absl::OkStatus();
 }
