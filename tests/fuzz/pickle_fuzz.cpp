@@ -84,7 +84,7 @@ std::vector<std::string> FuzzSeeds() {
       .Number(0.5)
       .Op('N')
       .Op('e');
-  return {dvren::analysis::SmallExecutionDag(), views.Stop(), plain.Raw(std::string(12, ')')).Stop(),
+  return {dvren::analysis::SmallExecutionDag(), views.Stop(), plain.Stop(),
           PickleWriter()
               .Op('}')
               .Op('(')
