@@ -56,24 +56,26 @@ class Planner {
     return absl::OkStatus();
   }
 
-  // A phase ends where a whole task meets a streamed one.
+  // A phase ends where a whole task meets a streamed one, or one space another.
   void FindPhases(bool all_whole) {
     whole_.assign(graph_.tasks.size(), all_whole);
     for (std::size_t i = 0; i < whole_.size(); ++i) whole_[i] = all_whole || graph_.tasks[i].barrier;
     std::vector<std::vector<std::uint32_t>> producers(graph_.tasks.size());
     for (const TaskEdge& edge : graph_.edges) producers[edge.to].push_back(edge.from);
+    const auto ends_between = [&](std::uint32_t from, std::uint32_t to) {
+      return whole_[from] != whole_[to] || (!whole_[to] && graph_.tasks[from].space != graph_.tasks[to].space);
+    };
     for (const std::uint32_t task : topological_) {
       std::uint32_t phase = 0;
       for (const std::uint32_t producer : producers[task]) {
-        phase = std::max(phase, plan_.placements[producer].phase + (whole_[producer] != whole_[task] ? 1 : 0));
+        phase = std::max(phase, plan_.placements[producer].phase + (ends_between(producer, task) ? 1 : 0));
       }
       plan_.placements[task].phase = phase;
     }
     plan_.streams.assign(graph_.edges.size(), false);
-    for (std::size_t i = 0; i < graph_.edges.size(); ++i) {
-      const auto [from, to] = std::pair(graph_.edges[i].from, graph_.edges[i].to);
-      plan_.streams[i] = !whole_[from] && !whole_[to] && plan_.placements[from].phase == plan_.placements[to].phase;
-    }
+    if (all_whole) return;
+    for (std::size_t i = 0; i < graph_.edges.size(); ++i)
+      plan_.streams[i] = Streams(graph_, graph_.edges[i], plan_.placements);
   }
 
   // Weights and tables stay, smallest first, in up to half of the SRAM; buffers have the rest.

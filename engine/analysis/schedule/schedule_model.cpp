@@ -76,6 +76,12 @@ std::optional<double> SramBytes(const Hardware& hardware, std::string* note) {
   return sum;
 }
 
+bool Streams(const TaskGraph& graph, const TaskEdge& edge, const std::vector<TaskPlacement>& placements) {
+  const Task &from = graph.tasks[edge.from], &to = graph.tasks[edge.to];
+  return !from.barrier && !to.barrier && from.space == to.space &&
+         placements[edge.from].phase == placements[edge.to].phase;
+}
+
 std::uint32_t BufferSlots(const TaskEdge& edge, const Hardware& hardware,
                           const std::vector<TaskPlacement>& placements) {
   const std::int64_t instances =

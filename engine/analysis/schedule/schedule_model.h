@@ -26,6 +26,9 @@ struct UnitChoice {
 // The SRAM: stated blocks, else the units' own memories, else unset.
 [[nodiscard]] std::optional<double> SramBytes(const Hardware& hardware, std::string* note);
 
+// Whether part k of the edge's consumer needs part k of its producer alone.
+[[nodiscard]] bool Streams(const TaskGraph& graph, const TaskEdge& edge, const std::vector<TaskPlacement>& placements);
+
 // Buffers of an edge on the chip, in parts.
 [[nodiscard]] std::uint32_t BufferSlots(const TaskEdge& edge, const Hardware& hardware,
                                         const std::vector<TaskPlacement>& placements);

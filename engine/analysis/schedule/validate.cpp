@@ -36,9 +36,8 @@ class Validator {
   [[nodiscard]] const ScheduleEntry& Part(std::uint32_t task, std::uint32_t part) const {
     return schedule_.entries[entry_of_[first_part_[task] + part]];
   }
-  [[nodiscard]] bool Streams(const TaskEdge& edge) const {
-    return !graph_.tasks[edge.from].barrier && !graph_.tasks[edge.to].barrier && schedule_.tiles > 1 &&
-           schedule_.placements[edge.from].phase == schedule_.placements[edge.to].phase;
+  [[nodiscard]] bool ByParts(const TaskEdge& edge) const {
+    return schedule_.tiles > 1 && Streams(graph_, edge, schedule_.placements);
   }
 
   absl::Status CheckPlacements() const {
@@ -57,7 +56,7 @@ class Validator {
       }
     }
     for (std::size_t i = 0; i < graph_.edges.size(); ++i) {
-      if (schedule_.on_chip[i] && !Streams(graph_.edges[i])) {
+      if (schedule_.on_chip[i] && !ByParts(graph_.edges[i])) {
         return Broken("the tensor %s -> %s stays on the chip whole", graph_.tasks[graph_.edges[i].from].name,
                       graph_.tasks[graph_.edges[i].to].name);
       }
@@ -121,7 +120,7 @@ class Validator {
       const std::uint32_t slots = BufferSlots(edge, hardware_, schedule_.placements);
       for (std::uint32_t part = 0; part < schedule_.placements[edge.to].parts; ++part) {
         const ScheduleEntry& consumer = Part(edge.to, part);
-        const double ready = Streams(edge) ? Part(edge.from, part).finish_s : whole[edge.from];
+        const double ready = ByParts(edge) ? Part(edge.from, part).finish_s : whole[edge.from];
         const bool moves = consumer.transfer_until_s > consumer.transfer_start_s;
         if (consumer.start_s < ready - slack_s_ || (moves && consumer.transfer_start_s < ready - slack_s_)) {
           return Broken("%s starts at %g s, before its input of %s is there at %g", Name(consumer), consumer.start_s,

@@ -37,9 +37,12 @@ void CheckCase(const json& golden) {
   CHECK(node->label == golden["label"]);
   CHECK(node->bits == golden["bitwidth"]);
   CHECK(node->backward == golden["backward"]);
-  for (const auto& [count, name] : {std::pair(node->input_a, "input_a"), {node->input_w, "input_w"},
-                                    {node->output, "output"},           {node->num_ops, "num_ops"},
-                                    {node->bytes_in, "bytes_in"},       {node->bytes_out, "bytes_out"}}) {
+  for (const auto& [count, name] : {std::pair(node->input_a, "input_a"),
+                                    {node->input_w, "input_w"},
+                                    {node->output, "output"},
+                                    {node->num_ops, "num_ops"},
+                                    {node->bytes_in, "bytes_in"},
+                                    {node->bytes_out, "bytes_out"}}) {
     INFO(name << " = " << count.ToString());
     CHECK(Equals(count, golden[name]));
   }

@@ -49,6 +49,7 @@ inline TaskGraph RandomGraph(std::mt19937& random, std::size_t tasks, std::size_
     task.table_bytes = random() % 8 == 0 ? 1e6 * size(random) : 0;
     task.table_traffic_bytes = 4 * task.table_bytes;
     task.barrier = barriers && random() % 6 == 0;
+    task.space = random() % 4 == 0 ? "4096" : "4096x64";
     for (std::size_t k = 0; i > 0 && k < edges_each; ++k) {
       graph.edges.push_back(
           {static_cast<std::uint32_t>(random() % i), static_cast<std::uint32_t>(i), 1e5 * size(random)});

@@ -82,6 +82,17 @@ TEST_CASE("A task with a barrier waits for every tile before it") {
   CHECK(ValidateSchedule(graph, TwoUnits(), *schedule).ok());
 }
 
+TEST_CASE("Tasks over different spaces follow each other whole") {
+  TaskGraph graph;
+  graph.tasks = {TaskOn("A", 16), TaskOn("B", 8)};
+  graph.tasks[0].space = "65536";
+  graph.tasks[1].space = "4096x64";
+  graph.edges = {{0, 1, 0}};
+  const auto schedule = ScheduleTasks(graph, TwoUnits());
+  REQUIRE(schedule.ok());
+  CHECK(schedule->makespan_s == Approx(24e-3));
+}
+
 TEST_CASE("Weights that stay on the chip are read once, those that do not are read for every tile") {
   TaskGraph graph;
   graph.tasks = {TaskOn("A", 16), TaskOn("B", 8)};

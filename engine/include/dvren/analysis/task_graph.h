@@ -14,6 +14,7 @@ struct Task {
   std::string name;     // for people: "n03 MLP (B)"
   std::string op_type;  // "MLP": what units list
   std::string label;    // "MLP (B)": looked up first
+  std::string space;    // what it runs over, "4096x64": only tasks over the same space stream into each other
   Work work{};
   double read_bytes = 0;           // of tensors that no task of the graph makes
   double write_bytes = 0;          // of tensors that no task of the graph reads
