@@ -19,7 +19,7 @@ Count WorkCount::BytesOut() const {
 }
 
 Count WorkCount::TrafficBytes() const {
-  return BytesIn() + BytesOut() + scatter_bytes + index_bytes;
+  return BytesIn() + BytesOut() + scatter_bytes + integer_bytes;
 }
 
 WorkCount& WorkCount::operator+=(const WorkCount& other) {
@@ -41,7 +41,7 @@ const std::vector<WorkCount::Counter>& WorkCount::Counters() {
       {"scatter_bytes", &WorkCount::scatter_bytes},
       {"parameter_read_bytes", &WorkCount::parameter_read_bytes},
       {"parameter_write_bytes", &WorkCount::parameter_write_bytes},
-      {"index_bytes", &WorkCount::index_bytes},
+      {"integer_bytes", &WorkCount::integer_bytes},
       {"footprint_bytes", &WorkCount::footprint_bytes},
   };
   return counters;

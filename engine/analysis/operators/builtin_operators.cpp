@@ -74,6 +74,8 @@ const OperatorRegistry& BuiltinOperators() {
   static const OperatorRegistry registry = [] {
     OperatorRegistry made;
     RegisterBuiltinOperators(made);
+    RegisterSupplementaryOperators(made);
+    RegisterKernelOperators(made);
     return made;
   }();
   return registry;

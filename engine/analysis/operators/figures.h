@@ -66,7 +66,7 @@ inline constexpr int kIndexBytes = 4;
 
 // Adds `count` indices read or written.
 inline void AddIndices(const Count& count, WorkCount& work) {
-  work.index_bytes += count * kIndexBytes;
+  work.integer_bytes += count * kIndexBytes;
   work.footprint_bytes += count * kIndexBytes;
 }
 

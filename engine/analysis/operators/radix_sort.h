@@ -14,7 +14,7 @@ inline void AddRadixSort(const Count& items, std::int64_t key_bits, WorkCount& w
   const std::int64_t passes = (key_bits + 7) / 8;
   const std::int64_t key_bytes = (key_bits + 31) / 32 * 4;
   work.integer += 4 * items * passes;
-  work.index_bytes += items * passes * (3 * key_bytes + 2 * kIndexBytes);
+  work.integer_bytes += items * passes * (3 * key_bytes + 2 * kIndexBytes);
   work.footprint_bytes += 2 * items * (key_bytes + kIndexBytes);  // two buffers
 }
 

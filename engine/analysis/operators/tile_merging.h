@@ -20,13 +20,13 @@ class TileMerging : public Operator {
   ReferenceFigures Reference(const OperatorCase& c) const override {
     return FromCounts(2 * c.total_samples, 0, 2 * c.total_samples, 8 * c.total_samples);
   }
-  // (Key, index) pairs: integers of fixed width.
+  // An element is a (key, index) pair: integers of fixed width.
   CorrectedFigures Corrected(const OperatorCase& c) const override {
     const Count pairs = ActiveSamples(c);
     const Count left = pairs * Count(c.parameters.Real("merge_ratio"));
     CorrectedFigures figures;
-    figures.input_a = 2 * pairs;
-    figures.output = 2 * left;
+    figures.input_a = pairs;
+    figures.output = left;
     figures.work.integer = 4 * pairs;
     figures.work.compare = 2 * pairs;
     AddIndices(2 * (pairs + left), figures.work);

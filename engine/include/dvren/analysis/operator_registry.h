@@ -32,7 +32,11 @@ class OperatorRegistry {
 
 // The 32 classes of the published taxonomy.
 void RegisterBuiltinOperators(OperatorRegistry& registry);
-// Both, made once: the 32 classes, what their pipelines lack (losses, optimizer steps, …), and the daemon's kernels.
+// What corrected pipelines need beside them: losses, optimizer steps, …
+void RegisterSupplementaryOperators(OperatorRegistry& registry);
+// The daemon's kernels, under the names of their launches.
+void RegisterKernelOperators(OperatorRegistry& registry);
+// All of them, made once.
 [[nodiscard]] const OperatorRegistry& BuiltinOperators();
 
 // Evaluate of the named operator.

@@ -25,8 +25,9 @@ struct WorkCount {
   Count scatter_bytes;          // added at computed places; the memory reads and writes each of them
   Count parameter_read_bytes;   // weights, once per launch whatever the number of rays
   Count parameter_write_bytes;  // gradients of weights, or updated weights
-  // Indices, 4 bytes each whatever the width of values: neither in BytesIn nor in BytesOut.
-  Count index_bytes;
+  // Integers read and written, whose width has nothing to do with that of values: indices, sort keys, fixed-point sums.
+  // Neither in BytesIn nor in BytesOut.
+  Count integer_bytes;
 
   // Different bytes that the traffic touches: what has to fit into a cache for the traffic to stay in it.
   Count footprint_bytes;
@@ -37,7 +38,7 @@ struct WorkCount {
   [[nodiscard]] Count ParameterBytes() const { return parameter_read_bytes + parameter_write_bytes; }
   [[nodiscard]] Count BytesIn() const;       // values that come in: streams, gathers, parameters
   [[nodiscard]] Count BytesOut() const;      // values that go out: streams, scatters, gradients of parameters
-  [[nodiscard]] Count TrafficBytes() const;  // in and out, indices, and each scatter's read
+  [[nodiscard]] Count TrafficBytes() const;  // in and out, integers, and each scatter's read
 
   WorkCount& operator+=(const WorkCount& other);
 
