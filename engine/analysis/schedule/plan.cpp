@@ -1,8 +1,8 @@
 #include "analysis/schedule/plan.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
-#include <numeric>
 
 namespace dvren::analysis {
 namespace {
@@ -27,7 +27,7 @@ class Planner {
     KeepSmallest();
     ChooseTiles();
     if (plan_.tiles == 1) FindPhases(/*all_whole=*/true);
-    SetParts();
+    SetParts(plan_.tiles);
     Order();
     return std::move(plan_);
   }
@@ -102,56 +102,61 @@ class Planner {
     }
   }
 
-  // As few tiles as let all buffers fit, at least kLeastTiles and some for every instance.
+  // The number of tiles that moves the fewest bytes: more of them let more buffers fit, fewer of them read weights that
+  // do not stay less often. At least kLeastTiles and some for every instance; of equals the least.
   void ChooseTiles() {
-    plan_.on_chip = plan_.streams;
     const bool any_streams = std::find(plan_.streams.begin(), plan_.streams.end(), true) != plan_.streams.end();
     const std::int64_t most =
         std::min(options_.most_tiles, kMostParts / static_cast<std::int64_t>(graph_.tasks.size()));
-    if (!options_.stream || !any_streams || !plan_.sram_bytes || most < 2) {
-      plan_.on_chip.assign(graph_.edges.size(), false);
-      return;
-    }
+    plan_.on_chip.assign(graph_.edges.size(), false);
+    if (!options_.stream || !any_streams || !plan_.sram_bytes || most < 2) return;
     std::int64_t least = kLeastTiles;
     for (const TaskPlacement& placement : plan_.placements)
       least = std::max(least, 4 * hardware_.units[placement.unit].count);
-    plan_.tiles = 2;
-    while (plan_.tiles * 2 <= most && (plan_.tiles < least || !Fits())) plan_.tiles *= 2;
-    SpillUntilItFits();
-  }
+    std::int64_t tiles = 2;
+    while (tiles < least && tiles * 2 <= most) tiles *= 2;
 
-  [[nodiscard]] double UseAt(std::int64_t tiles) {
-    for (std::size_t i = 0; i < whole_.size(); ++i)
-      plan_.placements[i].parts = whole_[i] ? 1 : static_cast<std::uint32_t>(tiles);
-    return SramUse(graph_, hardware_, plan_.placements, plan_.on_chip);
-  }
-  [[nodiscard]] bool Fits() { return UseAt(plan_.tiles) <= *plan_.sram_bytes; }
-
-  void SpillUntilItFits() {
-    double use = UseAt(plan_.tiles);
-    if (use <= *plan_.sram_bytes) return;
-    std::vector<std::size_t> largest(graph_.edges.size());
-    std::iota(largest.begin(), largest.end(), 0);
-    std::stable_sort(largest.begin(), largest.end(),
-                     [&](std::size_t a, std::size_t b) { return graph_.edges[a].bytes > graph_.edges[b].bytes; });
-    std::size_t spilled = 0;
-    for (const std::size_t edge : largest) {
-      if (use <= *plan_.sram_bytes) break;
-      if (!plan_.on_chip[edge]) continue;
-      plan_.on_chip[edge] = false;
-      use -= graph_.edges[edge].bytes / static_cast<double>(plan_.tiles) *
-             BufferSlots(graph_.edges[edge], hardware_, plan_.placements);
-      ++spilled;
+    std::vector<std::size_t> largest_first;
+    for (std::size_t i = 0; i < graph_.edges.size(); ++i) {
+      if (plan_.streams[i]) largest_first.push_back(i);
     }
-    plan_.notes.push_back(
-        absl::StrCat("sram: ", spilled, " tensors do not fit in ", plan_.tiles, " tiles and go through memory"));
+    std::stable_sort(largest_first.begin(), largest_first.end(),
+                     [&](std::size_t a, std::size_t b) { return graph_.edges[a].bytes > graph_.edges[b].bytes; });
+    double fewest = std::numeric_limits<double>::infinity();
+    for (; tiles <= most; tiles *= 2) {
+      SetParts(tiles);
+      std::vector<bool> on_chip = KeepWhatFits(largest_first);
+      const double moved = MovedBytes(graph_, plan_.placements, on_chip);
+      if (moved >= fewest) continue;
+      fewest = moved;
+      plan_.tiles = tiles;
+      plan_.on_chip = std::move(on_chip);
+    }
+    const auto spilled = static_cast<std::size_t>(std::count(plan_.on_chip.begin(), plan_.on_chip.end(), false)) -
+                         (graph_.edges.size() - largest_first.size());
+    if (spilled > 0) {
+      plan_.notes.push_back(
+          absl::StrCat("sram: ", spilled, " tensors do not fit in ", plan_.tiles, " tiles and go through memory"));
+    }
   }
 
-  void SetParts() {
+  // Buffers of the tensors that stream, largest first left out until the rest fits.
+  [[nodiscard]] std::vector<bool> KeepWhatFits(const std::vector<std::size_t>& largest_first) const {
+    std::vector<bool> on_chip = plan_.streams;
+    double use = SramUse(graph_, hardware_, plan_.placements, on_chip);
+    for (const std::size_t i : largest_first) {
+      if (use <= *plan_.sram_bytes) break;
+      const TaskEdge& edge = graph_.edges[i];
+      on_chip[i] = false;
+      use -= edge.bytes / plan_.placements[edge.from].parts * BufferSlots(edge, hardware_, plan_.placements);
+    }
+    return on_chip;
+  }
+
+  void SetParts(std::int64_t tiles) {
     const std::int64_t most = std::max<std::int64_t>(1, kMostParts / static_cast<std::int64_t>(graph_.tasks.size()));
     for (std::size_t i = 0; i < whole_.size(); ++i) {
-      const std::int64_t parts =
-          whole_[i] ? std::min(most, hardware_.units[plan_.placements[i].unit].count) : plan_.tiles;
+      const std::int64_t parts = whole_[i] ? std::min(most, hardware_.units[plan_.placements[i].unit].count) : tiles;
       plan_.placements[i].parts = static_cast<std::uint32_t>(parts);
     }
   }

@@ -166,17 +166,11 @@ class Scheduler {
     schedule_.area_mm2 = hardware_.AreaMm2(&schedule_.unset);
   }
 
+  // Against the same parts with all that could stay on the chip there.
   void CountSpills() {
-    for (std::size_t i = 0; i < graph_.tasks.size(); ++i) {
-      const Task& task = graph_.tasks[i];
-      const TaskPlacement& placement = plan_.placements[i];
-      if (!placement.parameters_stay) schedule_.spilled_bytes += task.parameter_bytes * (placement.parts - 1);
-      if (!placement.table_stays) schedule_.spilled_bytes += std::max(0.0, task.table_traffic_bytes - task.table_bytes);
-    }
-    for (std::size_t i = 0; i < graph_.edges.size(); ++i) {
-      // Written and read again.
-      if (plan_.streams[i] && !plan_.on_chip[i]) schedule_.spilled_bytes += 2 * graph_.edges[i].bytes;
-    }
+    std::vector<TaskPlacement> stays = plan_.placements;
+    for (TaskPlacement& placement : stays) placement.parameters_stay = placement.table_stays = true;
+    schedule_.spilled_bytes = std::max(0.0, schedule_.moved_bytes - MovedBytes(graph_, stays, plan_.streams));
   }
 
   void Loads() {

@@ -95,7 +95,7 @@ double PartBytes(const Task& task, const TaskPlacement& placement, std::uint32_t
   if (!placement.table_stays) {
     bytes += task.table_traffic_bytes / placement.parts;
   } else if (part == 0) {
-    bytes += task.table_bytes;
+    bytes += std::min(task.table_bytes, task.table_traffic_bytes);
   }
   return bytes;
 }
@@ -110,6 +110,18 @@ std::vector<double> OffChipBytes(const TaskGraph& graph, const std::vector<bool>
   }
   for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] += written[i];
   return bytes;
+}
+
+double MovedBytes(const TaskGraph& graph, const std::vector<TaskPlacement>& placements,
+                  const std::vector<bool>& on_chip) {
+  const std::vector<double> edge_bytes = OffChipBytes(graph, on_chip);
+  double moved = 0;
+  for (std::size_t i = 0; i < graph.tasks.size(); ++i) {
+    const TaskPlacement& placement = placements[i];
+    moved += PartBytes(graph.tasks[i], placement, 0, edge_bytes[i]);
+    if (placement.parts > 1) moved += PartBytes(graph.tasks[i], placement, 1, edge_bytes[i]) * (placement.parts - 1);
+  }
+  return moved;
 }
 
 double SramUse(const TaskGraph& graph, const Hardware& hardware, const std::vector<TaskPlacement>& placements,

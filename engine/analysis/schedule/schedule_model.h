@@ -39,6 +39,10 @@ struct UnitChoice {
 // Bytes of the tensors of each task that are not on the chip, read and written.
 [[nodiscard]] std::vector<double> OffChipBytes(const TaskGraph& graph, const std::vector<bool>& on_chip);
 
+// Bytes that all parts of all tasks move.
+[[nodiscard]] double MovedBytes(const TaskGraph& graph, const std::vector<TaskPlacement>& placements,
+                                const std::vector<bool>& on_chip);
+
 // Bytes of the SRAM that the plan takes: buffers, weights and tables that stay.
 [[nodiscard]] double SramUse(const TaskGraph& graph, const Hardware& hardware,
                              const std::vector<TaskPlacement>& placements, const std::vector<bool>& on_chip);

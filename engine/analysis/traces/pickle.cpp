@@ -247,7 +247,7 @@ class PickleMachine {
     const auto found = std::find(kClasses.begin(), kClasses.end(), full);
     if (found == kClasses.end()) {
       return Wrong(absl::StrCat("asks for ", io::Printable(full),
-                                ", which is not accepted; only networkx.DiGraph and its views are"));
+                                ", which is not accepted; pickle a fresh copy, networkx.DiGraph(graph)"));
     }
     stack_.resize(stack_.size() - 2);
     return PushReference(PickleKind::kClass, static_cast<std::size_t>(found - kClasses.begin()));

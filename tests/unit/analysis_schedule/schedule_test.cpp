@@ -134,7 +134,7 @@ TEST_CASE("Tensors that fit in no number of tiles are written to memory and read
   CHECK(schedule->spilled_bytes == Approx(2e6));
   CHECK(schedule->moved_bytes == Approx(2e6));
   REQUIRE(schedule->notes.size() == 1);
-  CHECK(schedule->notes[0] == "sram: 1 tensors do not fit in 64 tiles and go through memory");
+  CHECK(schedule->notes[0] == "sram: 1 tensors do not fit in 16 tiles and go through memory");
 }
 
 TEST_CASE("Energy is power for the busy time or energy per operation, and what has no figure is named") {
