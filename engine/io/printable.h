@@ -1,4 +1,4 @@
-// Names that come out of files, made fit for a message: one line of valid UTF-8. Internal to dvren::io.
+// Names that come out of files, made fit for a message: one line of valid UTF-8. Internal to the engine.
 #pragma once
 
 #include <cstdint>
