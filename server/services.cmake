@@ -23,6 +23,6 @@ set(DVREN_SERVICE_SOURCES
   services/field_publishing.cpp services/field_service.cpp services/field_update.cpp
   services/forward_pass.cpp services/forward_stream.cpp services/gradient_download.cpp services/gradient_values.cpp
   services/render_plan.cpp services/render_rays_call.cpp services/render_service.cpp services/render_stream.cpp
-  services/session_creation.cpp services/session_lease.cpp services/stream_rays_call.cpp services/tape_freshness.cpp
+  services/session_creation.cpp services/session_lease.cpp services/stream_rays_call.cpp services/ray_work.cpp services/tape_freshness.cpp
   services/train_step_call.cpp services/train_stream.cpp services/training_run.cpp services/training_service.cpp services/upload_stream.cpp services/value_sum.cpp
   services/worker_pool.cpp)

@@ -32,6 +32,7 @@ hp_img_t ImagesOf(const Frame& frame, std::int64_t x, std::int64_t y, std::int64
   out.depth = part(frame.depth);
   out.distortion = part(frame.distortion);
   out.hit = part(frame.hit);
+  out.counts = part(frame.counts);
   return out;
 }
 

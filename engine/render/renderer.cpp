@@ -137,6 +137,13 @@ absl::StatusOr<Frame> Renderer::RenderRays(Stream& stream, const Plan& plan, con
   DVREN_RETURN_IF_ERROR(CheckDevices(stream, plan, scene));
   DVREN_RETURN_IF_ERROR(ValidateRayBatch(plan, rays));
   DVREN_ASSIGN_OR_RETURN(Frame frame, AllocateFrame(stream, plan.spec(), 1, rays.count));
+  if (rays.count_each) {
+    if (UsesStaged(path_, scene)) {
+      return absl::UnimplementedError("rays.count_each = true: the staged path does not count each ray");
+    }
+    const std::int64_t shape[3] = {1, rays.count, 2};
+    DVREN_ASSIGN_OR_RETURN(frame.counts, Tensor::Allocate(stream, DType::kI32, shape));
+  }
   DVREN_ASSIGN_OR_RETURN(const internal::DeviceRays device_rays, UploadRays(stream, plan.spec().precision, rays));
   const hp_instance instance = internal::ToHp(scene.instances.front());
   const hp_img_t images = internal::ImagesOf(frame, 0, 0, rays.count, 1);

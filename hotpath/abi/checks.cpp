@@ -166,6 +166,7 @@ hp_status CheckImage(const hp_plan& plan, const hp_img_t* img, int64_t height, i
   HP_RETURN_IF_ERROR(CheckTensor("img.distortion", img->distortion, real, {height, width}, true, &out->distortion));
   HP_RETURN_IF_ERROR(CheckTensor("img.hit", img->hit, real, {height, width}, true, &out->hit));
   HP_RETURN_IF_ERROR(CheckTensor("img.radiance", img->radiance, real, {height, width, 3}, true, &out->radiance));
+  HP_RETURN_IF_ERROR(CheckTensor("img.counts", img->counts, HP_DTYPE_I32, {height, width, 2}, true, &out->counts));
   return HP_STATUS_OK;
 }
 

@@ -123,6 +123,7 @@ hp_status hp_img(hp_stream* stream, const hp_plan* plan, const hp_intl_t* integr
     job.roi = {0, 0, static_cast<int32_t>(width), static_cast<int32_t>(height)};
     HP_RETURN_IF_ERROR(CheckIntegrals(*plan, integrals, job.count, &job.integrals));
     HP_RETURN_IF_ERROR(CheckImage(*plan, out, height, width, &job.image));
+    HP_REQUIRE(!job.image.counts.data, "img.counts: integrals do not know them; ask hp_samp_int_fused");
     HP_REQUIRE(!job.image.distortion.data || job.integrals.distortion.data,
                "integrals.distortion = NULL: required for img.distortion; hp_int writes it");
     return stream->ctx->backend->Launch(stream->handle, Op::kCompose, plan->precision, job, nullptr);

@@ -67,6 +67,7 @@ struct RaysArgs {
 
 struct ImageArgs {
   View rgb, opacity, transmittance, depth, distortion, hit, radiance;  // (H, W[, 3]); data may be null
+  View counts;                                                         // (H, W, 2), int32_t
 };
 
 struct SampArgs {

@@ -72,7 +72,6 @@ struct BackwardTask {
     Field field(view_of<Field>(job.field), job.color);
     GradientSink sink(job, counters);
     const bool given = job.rays.count > 0, step = (job.gradients.wanted & HP_WANT_STEP) != 0;
-    PacketCounts counts;
     for_ray_groups(job, item, nullptr, [&](const RayPacket* rays, const PacketPixels* pixels, int packets) {
       March march[kGroup];
       Progress<kSpread> progress[kGroup];
@@ -95,7 +94,7 @@ struct BackwardTask {
           if (progress[i].done) continue;
           field.begin_ray(rays[i].dx, rays[i].dy, rays[i].dz);
           march_adjoint<kPlace>(field, lattice, march[i], early_stop, skip, kRoundsPerTurn, loss[i], progress[i],
-                                totals[i], sink, counts);
+                                totals[i], sink);
           more |= !progress[i].done;
         }
       }
@@ -103,6 +102,9 @@ struct BackwardTask {
         RayAdjoint d_ray;
         finish_ray_adjoint<kPlace>(grid, field, rays[i], march[i], totals[i], sink, d_ray);
         counters.value[HP_COUNTER_RAYS] += pixels[i].count;
+        int32_t taken[kWidth];
+        store_lanes(progress[i].samples, taken);
+        for (int j = 0; j < pixels[i].count; ++j) counters.value[HP_COUNTER_SAMPLES] += taken[j];
         if constexpr (kPlace) {
           if (given) {
             write_ray_gradients(job.gradients, d_ray, Real(1) / sink.scale(), pixels[i].out_x, pixels[i].count);
@@ -119,7 +121,6 @@ struct BackwardTask {
         }
       }
     });
-    counters.value[HP_COUNTER_SAMPLES] += counts.samples;
   }
 };
 

@@ -15,7 +15,6 @@ struct FusedTask {
     const Real early_stop = Real(job.plan.early_stop);
     const bool skip = job.plan.skip_empty != 0;
     Field field(view_of<Field>(job.field), job.color);
-    PacketCounts counts;
     for_ray_groups(job, item, &counters, [&](const RayPacket* rays, const PacketPixels* pixels, int packets) {
       March march[kGroup];
       Progress<kSpread> progress[kGroup];
@@ -28,22 +27,39 @@ struct FusedTask {
         for (int i = 0; i < packets; ++i) {
           if (progress[i].done) continue;
           field.begin_ray(rays[i].dx, rays[i].dy, rays[i].dz);
-          march_some(field, lattice, march[i], early_stop, skip, kRoundsPerTurn, progress[i], counts);
+          march_some(field, lattice, march[i], early_stop, skip, kRoundsPerTurn, progress[i]);
           more |= !progress[i].done;
         }
       }
       for (int i = 0; i < packets; ++i) {
         const Integral& integral = progress[i].integral;
-        count_ends(march[i], early_stop, progress[i], counts);
+        const Ends ends = ends_of(march[i], early_stop, progress[i]);
         Pixel pixel = compose(job.plan.background, integral.r, integral.g, integral.b, integral.transmittance(),
                               integral.opacity(), integral.depth, distortion_of(progress[i].spread));
         write_pixels(job.image, pixel, pixels[i].out_x, pixels[i].out_y, pixels[i].count);
-        counters.value[HP_COUNTER_RAYS] += pixels[i].count;
+        count_rays(job.image.counts, pixels[i], progress[i].samples, ends, counters);
       }
     });
-    counters.value[HP_COUNTER_SAMPLES] += counts.samples;
-    counters.value[HP_COUNTER_EARLY_STOPPED] += counts.early_stopped;
-    counters.value[HP_COUNTER_TRUNCATED] += counts.truncated;
+  }
+
+ private:
+  // Into the counters, and into the image (H, W, 2) where there is one.
+  HP_TASK void count_rays(const View& view, const PacketPixels& px, I samples, const Ends& ends, Counters& counters) {
+    int32_t taken[kWidth], end[kWidth];
+    store_lanes(samples, taken);
+    for (int i = 0; i < px.count; ++i) counters.value[HP_COUNTER_SAMPLES] += taken[i];
+    counters.value[HP_COUNTER_RAYS] += px.count;
+    counters.value[HP_COUNTER_EARLY_STOPPED] += count_of(ends.stopped);
+    counters.value[HP_COUNTER_TRUNCATED] += count_of(ends.truncated);
+    if (!view.data) return;
+    store_lanes(select(ends.stopped, splat_int(HP_RAY_STOPPED),
+                       select(ends.truncated, splat_int(HP_RAY_TRUNCATED), splat_int(HP_RAY_LEFT))),
+                end);
+    for (int i = 0; i < px.count; ++i) {
+      int32_t* out = static_cast<int32_t*>(view.data) + px.out_y[i] * view.stride0 + px.out_x[i] * view.stride1;
+      out[0] = taken[i];
+      out[view.stride2] = end[i];
+    }
   }
 };
 

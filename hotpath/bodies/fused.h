@@ -7,10 +7,6 @@
 
 namespace hp::HP_ISA_NS {
 
-struct PacketCounts {
-  int64_t samples = 0, early_stopped = 0, truncated = 0;
-};
-
 // Moves lanes in empty space to the first segment that reaches out of their block. Segments in between lie wholly in
 // the block, where the field is exactly 0: skipping them changes no bits.
 template <class Field>
@@ -44,12 +40,18 @@ struct Progress {
   typename SpreadOf<kSpread>::Type spread;
   I k;
   M stopped;  // ended by early stop
+  I samples;  // taken
   bool done;
 };
 
 template <bool kSpread>
 HP_FN Progress<kSpread> begin_progress(I first) {
-  return {Integral::begin(), SpreadOf<kSpread>::Type::begin(), first, splat_mask(false), false};
+  return {Integral::begin(), SpreadOf<kSpread>::Type::begin(), first, splat_mask(false), splat_int(0), false};
+}
+
+template <bool kSpread>
+HP_FN void count_sample(M live, Progress<kSpread>& at) {
+  at.samples = select(live, at.samples + splat_int(1), at.samples);
 }
 
 // Takes lanes out of `live` whose transmittance is below the threshold.
@@ -66,7 +68,7 @@ HP_FN M stop_lanes(Real early_stop, M live, Progress<kSpread>& at) {
 // A field without empty space to skip: at most `rounds` rounds of Field::kUnroll segments per lane.
 template <bool kSpread, class Field>
 HP_FN void march_everywhere(const Field& field, const Lattice& lattice, const March& s, Real early_stop, int rounds,
-                            Progress<kSpread>& at, PacketCounts& counts) {
+                            Progress<kSpread>& at) {
   const I one = splat_int(1);
   for (; rounds > 0; --rounds) {
     M live = stop_lanes(early_stop, without(less_equal(at.k, s.last), at.stopped), at);
@@ -88,14 +90,15 @@ HP_FN void march_everywhere(const Field& field, const Lattice& lattice, const Ma
       integrate_sample(at.integral, at.spread, live, t, length, here.sigma, here.r, here.g, here.b);
       M live1 = stop_lanes(early_stop, both(live, less_equal(k1, s.last)), at);
       integrate_sample(at.integral, at.spread, live1, t1, length1, next.sigma, next.r, next.g, next.b);
-      counts.samples += count_of(live) + count_of(live1);
+      count_sample(live, at);
+      count_sample(live1, at);
       at.k = k1 + one;
     } else {
       const bool ends = any(both(live, either(equal(at.k, s.first), less_equal(s.last, at.k))));
       place_sample(lattice, s, at.k, ends, t, length);
       const Sample here = field.sample(madd(t, s.gx, s.px), madd(t, s.gy, s.py), madd(t, s.gz, s.pz));
       integrate_sample(at.integral, at.spread, live, t, length, here.sigma, here.r, here.g, here.b);
-      counts.samples += count_of(live);
+      count_sample(live, at);
       at.k = at.k + one;
     }
   }
@@ -120,7 +123,7 @@ HP_FN M seek(const Field& field, const EmptySpace<Field>& space, const Lattice& 
 // A field that knows its empty space: every lane first moves on to where something is, then all sample together.
 template <bool kSpread, class Field>
 HP_FN void march_skipping(const Field& field, const Lattice& lattice, const March& s, Real early_stop, bool skip,
-                          int rounds, Progress<kSpread>& at, PacketCounts& counts) {
+                          int rounds, Progress<kSpread>& at) {
   const EmptySpace<Field> space(field, s);
   for (; rounds > 0; --rounds) {
     M live = stop_lanes(early_stop, without(less_equal(at.k, s.last), at.stopped), at);
@@ -134,7 +137,7 @@ HP_FN void march_skipping(const Field& field, const Lattice& lattice, const Marc
     const Sample here = field.sample_at(place);
     const F w = integrate_sample(at.integral, at.spread, live, t, length, here.sigma, here.r, here.g, here.b);
     field.saw(place, live, w);
-    counts.samples += count_of(live);
+    count_sample(live, at);
     at.k = at.k + splat_int(1);
   }
 }
@@ -142,21 +145,23 @@ HP_FN void march_skipping(const Field& field, const Lattice& lattice, const Marc
 // Marches at most `rounds` rounds and notes in `progress` how far it came.
 template <bool kSpread, class Field>
 HP_FN void march_some(const Field& field, const Lattice& lattice, const March& s, Real early_stop, bool skip,
-                      int rounds, Progress<kSpread>& progress, PacketCounts& counts) {
+                      int rounds, Progress<kSpread>& progress) {
   Progress<kSpread> at = progress;  // in registers
-  PacketCounts local;
   if constexpr (Field::kSkipsEmptySpace) {
-    march_skipping(field, lattice, s, early_stop, skip, rounds, at, local);
+    march_skipping(field, lattice, s, early_stop, skip, rounds, at);
   } else {
-    march_everywhere(field, lattice, s, early_stop, rounds, at, local);
+    march_everywhere(field, lattice, s, early_stop, rounds, at);
   }
-  counts.samples += local.samples;
   progress = at;
 }
 
-// Closes the books of a packet that is done.
+// How the rays of a packet that is done have ended, where not by leaving the field.
+struct Ends {
+  M stopped, truncated;  // by early stop, by max_steps
+};
+
 template <bool kSpread>
-HP_FN void count_ends(const March& s, Real early_stop, const Progress<kSpread>& at, PacketCounts& counts) {
+HP_FN Ends ends_of(const March& s, Real early_stop, const Progress<kSpread>& at) {
   // A ray cut by max_steps that is opaque by then would have stopped there.
   M stopped = at.stopped, truncated = without(s.truncated, stopped);
   if (early_stop > Real(0)) {
@@ -164,8 +169,7 @@ HP_FN void count_ends(const March& s, Real early_stop, const Progress<kSpread>& 
     stopped = either(stopped, opaque);
     truncated = without(truncated, opaque);
   }
-  counts.early_stopped += count_of(stopped);
-  counts.truncated += count_of(truncated);
+  return {stopped, truncated};
 }
 
 // Image values of a ray: over the background, and the mask of hits.

@@ -48,16 +48,15 @@ HP_FN void sample_adjoint(const Field& field, const Lattice& lattice, const Marc
 template <bool kPlace, bool kSpread, class Field, class Sink>
 HP_FN void march_adjoint(const Field& field, const Lattice& lattice, const March& s, Real early_stop, bool skip,
                          int rounds, const RayLoss& loss, Progress<kSpread>& progress, RayTotals<Field>& totals_,
-                         Sink& sink, PacketCounts& counts) {
+                         Sink& sink) {
   Progress<kSpread> at = progress;  // in registers
   RayTotals<Field> totals = totals_;
-  int64_t samples = 0;
   auto step = [&](const typename Field::Place& place, M live, F t, F length) {
     const Sample here = field.sample_at(place);
     const SampleAdjoint d =
         integrate_sample_adjoint(at.integral, at.spread, live, loss, t, length, here.sigma, here.r, here.g, here.b);
     sample_adjoint<kPlace>(field, lattice, s, place, here, at.k, t, live, d, sink, totals);
-    samples += count_of(live);
+    count_sample(live, at);
     at.k = at.k + splat_int(1);
   };
   if constexpr (Field::kSkipsEmptySpace) {
@@ -86,7 +85,6 @@ HP_FN void march_adjoint(const Field& field, const Lattice& lattice, const March
       step(field.locate(madd(t, s.gx, s.px), madd(t, s.gy, s.py), madd(t, s.gz, s.pz)), live, t, length);
     }
   }
-  counts.samples += samples;
   progress = at;
   totals_ = totals;
 }

@@ -27,9 +27,8 @@ template <bool kSpread, class Field>
 HP_FN F step_adjoint(const Field& field, const Lattice& lattice, const March& s, Real early_stop, bool skip,
                      RayLoss loss) {
   constexpr int kAll = 0x7fffffff;
-  PacketCounts counts;
   Progress<kSpread> at = begin_progress<kSpread>(s.first);
-  march_some(field, lattice, s, early_stop, skip, kAll, at, counts);
+  march_some(field, lattice, s, early_stop, skip, kAll, at);
   loss.whole_r = at.integral.r;
   loss.whole_g = at.integral.g;
   loss.whole_b = at.integral.b;
@@ -40,7 +39,7 @@ HP_FN F step_adjoint(const Field& field, const Lattice& lattice, const March& s,
   at = begin_progress<kSpread>(s.first);
   RayTotals<Field> totals = RayTotals<Field>::zero();
   NoSink sink;
-  march_adjoint<true>(field, lattice, s, early_stop, skip, kAll, loss, at, totals, sink, counts);
+  march_adjoint<true>(field, lattice, s, early_stop, skip, kAll, loss, at, totals, sink);
   return totals.lattice.dt;
 }
 

@@ -15,7 +15,8 @@ namespace dvren::server {
 inline constexpr char kDefaultMetricsAddress[] = "127.0.0.1:9551";
 
 struct LimitsConfig {
-  int max_queued = 256;                                     // admitted and unfinished requests, over all devices
+  int launch_rays = 65536;  // of one launch that small ray requests share; 0: each alone
+  int max_queued = 256;     // admitted and unfinished requests, over all devices
   std::uint64_t max_upload_bytes = std::uint64_t{8} << 30;  // one field's payload
   int max_image_edge = 8192;                                // pixels, at most kMaxImageEdge of the engine
   std::uint64_t memory_bytes = 0;  // of one device for fields; 0 = three quarters of its memory

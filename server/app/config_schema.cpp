@@ -88,6 +88,7 @@ void DescribeConfig(Config& config, ConfigVisitor& v) {
   v.TextList("roots", &config.roots, CheckFolder);
   v.Section("limits", [&] {
     v.Int("max_queued", &config.limits.max_queued, 1, 1'000'000);
+    v.Int("launch_rays", &config.limits.launch_rays, 0, 1 << 24);
     v.Bytes("max_upload_bytes", &config.limits.max_upload_bytes, 1, kPiB);
     v.Int("max_image_edge", &config.limits.max_image_edge, 1, 32768);
     v.Bytes("memory_bytes", &config.limits.memory_bytes, 0, kPiB);

@@ -201,6 +201,7 @@ absl::Status Server::Impl::OpenStores() {
   DVREN_RETURN_IF_ERROR(OpenJobs());
   Scheduler::Options scheduler_options;
   scheduler_options.max_queued = config.limits.max_queued;
+  scheduler_options.max_batch = config.limits.launch_rays;
   scheduler_options.tenant_weight = WeightBy(config.tenants);
   scheduler_options.observer = ObserveInto(metrics);
   scheduler = std::make_unique<Scheduler>(devices, std::move(scheduler_options));

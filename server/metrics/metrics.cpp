@@ -18,6 +18,7 @@ using Buckets = prometheus::Histogram::BucketBoundaries;
 // From an empty unary call (tens of microseconds) to a long render.
 const Buckets kRequestSeconds{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
                               0.5,    1,       2.5,    5,     10,     30,    60,   120,   300,  600};
+const Buckets kLaunchRays{64, 256, 1024, 4096, 16384, 65536};
 const Buckets kSliceSeconds{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
                             0.05,   0.1,     0.25,   0.5,   1,      2.5,   5};
 
@@ -104,6 +105,11 @@ Metrics::Impl::Impl()
                          .Name("dvrend_kernel_duration_seconds")
                          .Help("Time of one slice of work in kernels.")
                          .Register(*registry)),
+      launch_rays(BuildHistogram()
+                      .Name("dvrend_launch_rays")
+                      .Help("Rays of one launch of small ray requests, which many requests may share.")
+                      .Register(*registry)
+                      .Add({}, kLaunchRays)),
       inflight(BuildGauge()
                    .Name("dvrend_inflight_requests")
                    .Help("Requests that are being served.")
@@ -154,6 +160,10 @@ void Metrics::Kernel(const std::string& op, const std::string& device, double ra
   impl_->rays.Add(labels).Increment(rays);
   impl_->samples.Add(labels).Increment(samples);
   impl_->kernel_seconds.Add(labels, kSliceSeconds).Observe(seconds);
+}
+
+void Metrics::LaunchRays(double rays) {
+  impl_->launch_rays.Observe(rays);
 }
 
 void Metrics::Samples(const std::string& op, const std::string& device, double samples) {

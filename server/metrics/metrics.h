@@ -43,6 +43,8 @@ class Metrics {
   // dvrend_rays_total and dvrend_samples_total{op,device}; dvrend_kernel_duration_seconds{op,device}: one observation
   // per slice of work. `op` such as "render", "render_rays", "forward", "backward"; `device` such as "cpu".
   void Kernel(const std::string& op, const std::string& device, double rays, double samples, double seconds);
+  // dvrend_launch_rays: rays that one launch of RenderRays or StreamRays has, of all requests that share it.
+  void LaunchRays(double rays);
   // dvrend_samples_total{op,device} alone, where they are known later than the slice's time.
   void Samples(const std::string& op, const std::string& device, double samples);
   // dvrend_transfer_bytes_total{direction}: "in", "out".

@@ -41,6 +41,7 @@ struct Metrics::Impl {
   prometheus::Family<prometheus::Counter>&requests, &rejected, &cancelled, &rays, &samples, &transferred,
       &device_seconds, &jobs;
   prometheus::Family<prometheus::Histogram>&request_seconds, &queue_wait_seconds, &kernel_seconds;
+  prometheus::Histogram& launch_rays;
   prometheus::Gauge &inflight, &ready, &queue_up;
 
   std::mutex mutex;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <numeric>
 #include <utility>
 
@@ -12,7 +13,8 @@
 namespace dvren::server {
 namespace {
 
-constexpr std::int64_t kRaysPerSlice = 16384;     // as many as a tile has
+constexpr std::int64_t kRaysPerSlice = 16384;  // as many as a tile has
+static_assert(kMaxRaysToShare <= kRaysPerSlice, "what shares a launch is done in one slice");
 constexpr std::uint64_t kMessageOverhead = 4096;  // of the response around its elements
 
 double Seconds(Clock::duration duration) {
@@ -28,7 +30,7 @@ const void* Skip(const void* values, std::int64_t elements, std::size_t element_
 
 RenderRaysCall::RenderRaysCall(ServiceContext& context, grpc::CallbackServerContext* call,
                                v1::RenderRaysResponse* response)
-    : context_(context), response_(response), scope_(context, call, "RenderService/RenderRays") {}
+    : RayWork(context), context_(context), response_(response), scope_(context, call, "RenderService/RenderRays") {}
 
 RenderRaysCall* RenderRaysCall::Start(ServiceContext& context, grpc::CallbackServerContext* call,
                                       const v1::RenderRaysRequest* request, v1::RenderRaysResponse* response) {
@@ -59,6 +61,8 @@ absl::Status RenderRaysCall::Submit(const v1::RenderRaysRequest& request) {
   options.work_class = WorkClass::kInteractive;
   options.deadline = scope_.deadline();
   options.device = request.device();
+  ShareLaunch(LaunchKey(request.scene(), request.sampling(), request.aovs(), request.precision()), rays_.count,
+              options);
   DVREN_ASSIGN_OR_RETURN(const WorkId work, context_.scheduler.Submit(shared_from_this(), std::move(options)));
   // gRPC calls OnCancel only after this call has returned its reactor: it finds the id.
   MutexLock lock(mutex_);
@@ -110,13 +114,30 @@ absl::Status RenderRaysCall::RenderNext(Stream& stream) {
   }
   context_.metrics.Kernel("render_rays", stream.device()->info().id, static_cast<double>(frame.stats.rays),
                           static_cast<double>(frame.stats.samples), frame.stats.wall_seconds);
+  context_.metrics.LaunchRays(static_cast<double>(slice.count));
+  launch_rays_ = slice.count;
   stats_ += frame.stats;
   next_ray_ += slice.count;
   return absl::OkStatus();
 }
 
+void RenderRaysCall::Take(const RayAnswer& answer) {
+  first_slice_ = answer.begin;
+  plan_spec_ = answer.plan;
+  stats_ = answer.stats;
+  launch_rays_ = answer.launch_rays;
+  const std::vector<AovChannel> channels = ChannelsOf(plan_spec_.aovs);
+  for (std::size_t i = 0; i < channels.size(); ++i) {
+    std::string* elements = AddImage(channels[i], plan_spec_.precision, {rays_.count}, response_->mutable_images());
+    std::memcpy(elements->data(), answer.images[i], elements->size());
+  }
+  EncodeSummary();
+  FinishCall(absl::OkStatus());
+}
+
 void RenderRaysCall::EncodeSummary() {
   EncodeStats(stats_, response_->mutable_stats());
+  response_->mutable_stats()->set_launch_rays(launch_rays_);
   response_->mutable_stats()->set_queue_seconds(Seconds(first_slice_ - scope_.start()));
   response_->mutable_stats()->set_total_seconds(Seconds(Clock::now() - scope_.start()));
   for (std::string& warning : WarningsOf(stats_, plan_spec_.sampling)) response_->add_warnings(std::move(warning));

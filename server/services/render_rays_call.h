@@ -16,12 +16,13 @@
 #include "server/jobs/scheduler.h"
 #include "server/jobs/thread_annotations.h"
 #include "server/middleware/request_scope.h"
+#include "server/services/ray_work.h"
 #include "server/services/render_plan.h"
 
 namespace dvren::server {
 
 class RenderRaysCall final : public grpc::ServerUnaryReactor,
-                             public Work,
+                             public RayWork,
                              public std::enable_shared_from_this<RenderRaysCall> {
  public:
   // Lives until both the call and the work are over; gRPC keeps request and response as long.
@@ -39,6 +40,8 @@ class RenderRaysCall final : public grpc::ServerUnaryReactor,
   [[nodiscard]] absl::Status Begin(Stream& stream);
   [[nodiscard]] absl::Status RenderNext(Stream& stream);
   void EncodeSummary();
+  [[nodiscard]] Asked asked() const override { return {*scope_.tenant(), scene_spec_, plan_spec_, rays_}; }
+  void Take(const RayAnswer& answer) override;
   void FinishCall(const absl::Status& status);
 
   ServiceContext& context_;
@@ -56,6 +59,7 @@ class RenderRaysCall final : public grpc::ServerUnaryReactor,
   std::vector<std::string*> images_;  // elements of the response, in the order of ChannelsOf
   std::int64_t next_ray_ = 0;
   RenderStats stats_;
+  std::int64_t launch_rays_ = 0;
   Clock::time_point first_slice_;
 
   Mutex mutex_;

@@ -1,5 +1,6 @@
 #include "server/services/stream_rays_call.h"
 
+#include <cstring>
 #include <utility>
 
 #include "dvren/diff/backward.h"
@@ -24,7 +25,7 @@ bool Wants(const v1::GradientRequest& want) {
 }  // namespace
 
 StreamRaysCall::StreamRaysCall(ServiceContext& context, grpc::CallbackServerContext* call)
-    : context_(context), call_(call), scope_(context, call, "RenderService/StreamRays") {}
+    : RayWork(context), context_(context), call_(call), scope_(context, call, "RenderService/StreamRays") {}
 
 StreamRaysCall* StreamRaysCall::Start(ServiceContext& context, grpc::CallbackServerContext* call) {
   const std::shared_ptr<StreamRaysCall> rays(new StreamRaysCall(context, call));
@@ -76,6 +77,7 @@ absl::Status StreamRaysCall::TakeHeader(const v1::StreamRaysHeader& header) {
   if (Wants(header.want())) {
     DVREN_ASSIGN_OR_RETURN(wishes_, DecodeGradientRequest(header.want(), /*of_rays=*/true));
   }
+  key_ = LaunchKey(header.scene(), header.sampling(), header.aovs(), header.precision());
   begun_ = true;
   return absl::OkStatus();
 }
@@ -106,6 +108,7 @@ absl::Status StreamRaysCall::TakeBatch(const v1::RayBatch& batch) {
   options.work_class = WorkClass::kInteractive;
   options.deadline = scope_.deadline();
   options.device = device_;
+  if (!backward_) ShareLaunch(key_, rays_.count, options);
   DVREN_ASSIGN_OR_RETURN(const WorkId work, context_.scheduler.Submit(shared_from_this(), std::move(options)));
   bool cancelled = false;
   {
@@ -125,6 +128,27 @@ SliceResult StreamRaysCall::RunSlice(Stream& stream) {
     FinishCall(status);
   }
   return SliceResult::kDone;
+}
+
+void StreamRaysCall::Take(const RayAnswer& answer) {
+  first_slice_ = answer.begin;
+  device_ = answer.device;
+  response_.Clear();
+  const std::vector<AovChannel> channels = ChannelsOf(answer.plan.aovs);
+  for (std::size_t i = 0; i < channels.size(); ++i) {
+    std::string* elements = AddImage(channels[i], answer.plan.precision, {rays_.count}, response_.mutable_images());
+    std::memcpy(elements->data(), answer.images[i], elements->size());
+  }
+  Respond(answer.stats, answer.launch_rays);
+  StartWrite(&response_);
+}
+
+void StreamRaysCall::Respond(const RenderStats& stats, std::int64_t launch_rays) {
+  EncodeStats(stats, response_.mutable_stats());
+  response_.mutable_stats()->set_launch_rays(launch_rays);
+  response_.mutable_stats()->set_queue_seconds(Seconds(first_slice_ - received_));
+  response_.mutable_stats()->set_total_seconds(Seconds(Clock::now() - received_));
+  response_.set_request_id(scope_.request_id());
 }
 
 absl::Status StreamRaysCall::RunBatch(Stream& stream) {
@@ -155,10 +179,8 @@ absl::Status StreamRaysCall::RunBatch(Stream& stream) {
     std::string* elements = AddImage(channel, spec.precision, {rays_.count}, response_.mutable_images());
     DVREN_RETURN_IF_ERROR((frame.*channel.image).CopyToHost(stream, elements->data()));
   }
-  EncodeStats(stats, response_.mutable_stats());
-  response_.mutable_stats()->set_queue_seconds(Seconds(first_slice_ - received_));
-  response_.mutable_stats()->set_total_seconds(Seconds(Clock::now() - received_));
-  response_.set_request_id(scope_.request_id());
+  context_.metrics.LaunchRays(static_cast<double>(rays_.count));
+  Respond(stats, rays_.count);
   return absl::OkStatus();
 }
 

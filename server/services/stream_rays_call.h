@@ -16,12 +16,13 @@
 #include "server/jobs/scheduler.h"
 #include "server/jobs/thread_annotations.h"
 #include "server/middleware/request_scope.h"
+#include "server/services/ray_work.h"
 #include "server/services/render_plan.h"
 
 namespace dvren::server {
 
 class StreamRaysCall final : public grpc::ServerBidiReactor<v1::StreamRaysRequest, v1::StreamRaysResponse>,
-                             public Work,
+                             public RayWork,
                              public std::enable_shared_from_this<StreamRaysCall> {
  public:
   // Lives until both the call and its work are over.
@@ -44,6 +45,10 @@ class StreamRaysCall final : public grpc::ServerBidiReactor<v1::StreamRaysReques
   [[nodiscard]] absl::Status TakeBatch(const v1::RayBatch& batch);
   [[nodiscard]] absl::Status RunBatch(Stream& stream);
   [[nodiscard]] absl::Status RunBackward(Stream& stream, const SceneLease& lease, Tape tape, RenderStats& stats);
+  [[nodiscard]] Asked asked() const override { return {*scope_.tenant(), scene_, plan_, rays_}; }
+  void Take(const RayAnswer& answer) override;
+  // Of a batch that is done.
+  void Respond(const RenderStats& stats, std::int64_t launch_rays);
   void FinishCall(const absl::Status& status);
 
   ServiceContext& context_;
@@ -57,6 +62,7 @@ class StreamRaysCall final : public grpc::ServerBidiReactor<v1::StreamRaysReques
   SceneSpec scene_;
   PlanSpec plan_;
   std::optional<GradientWishes> wishes_;
+  std::string key_;           // of batches that go forward alone
   std::string device_;        // where the first batch ran, from then on
   RayBatch rays_;             // into message_
   HostImageAdjoint adjoint_;  // likewise

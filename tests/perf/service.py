@@ -314,7 +314,7 @@ def batching(args, folder):
     import dvren
 
     rounds = {"bare": [], "kernel": [], "alone": [], "single": [], "on": [], "off": []}
-    with daemon(folder, "batched") as on, daemon(folder, "alone", "limits: {batch_rays: 0}") as off, Bare(args) as bare:
+    with daemon(folder, "batched") as on, daemon(folder, "alone", "limits: {launch_rays: 0}") as off, Bare(args) as bare:
         for process in (on, off):
             with dvren.connect(process.endpoint) as client:
                 upload_blob(client)
@@ -330,7 +330,7 @@ def batching(args, folder):
         "bare": "bare gRPC, the same messages",
         "kernel": f"the kernel in process, {CLIENTS} a launch",
         "single": "the kernel in process, one a launch",
-        "off": "daemon, each alone (batch_rays: 0)",
+        "off": "daemon, each alone (launch_rays: 0)",
         "on": "daemon, batched",
     }
     for key, name in names.items():

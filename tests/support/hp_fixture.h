@@ -349,6 +349,7 @@ template <class Real>
 struct HpImage {
   int height = 0, width = 0;
   std::vector<Real> rgb, opacity, transmittance, depth, distortion, hit, radiance;
+  std::vector<std::int32_t> counts;  // of fused renders: (h, w, 2)
   HpCounters counters{};
 
   HpImage() = default;
@@ -386,6 +387,28 @@ struct HpImage {
     img.hit = plane(hit);
     return img;
   }
+  // The same with the counts of each ray, which the fused op alone knows.
+  hp_img_t CountingView(int x, int y, int h, int w) {
+    counts.resize(2 * size(), -1);
+    hp_img_t img = View(x, y, h, w);
+    img.counts = TensorOf(counts.data() + 2 * At(x, y), {h, w, 2});
+    img.counts.strides[0] = std::int64_t{2} * width;
+    return img;
+  }
+  // Whether the counts of all rays together are the counters, which must have been 0 before.
+  [[nodiscard]] bool CountsAddUp() const {
+    HpCounters sums{};
+    for (std::size_t i = 0; i < counts.size(); i += 2) {
+      sums[HP_COUNTER_RAYS] += 1;
+      sums[HP_COUNTER_SAMPLES] += counts[i];
+      sums[HP_COUNTER_EARLY_STOPPED] += counts[i + 1] == HP_RAY_STOPPED ? 1 : 0;
+      sums[HP_COUNTER_TRUNCATED] += counts[i + 1] == HP_RAY_TRUNCATED ? 1 : 0;
+    }
+    for (const int which : {HP_COUNTER_RAYS, HP_COUNTER_SAMPLES, HP_COUNTER_EARLY_STOPPED, HP_COUNTER_TRUNCATED}) {
+      if (sums[static_cast<std::size_t>(which)] != counters[static_cast<std::size_t>(which)]) return false;
+    }
+    return true;
+  }
   hp_tensor CounterTensor() { return TensorOf(counters.data(), {HP_COUNTER_COUNT}); }
 };
 
@@ -411,6 +434,7 @@ std::string Difference(const HpImage<Real>& a, const HpImage<Real>& b) {
                                   compare("hit", a.hit, b.hit), compare("radiance", a.radiance, b.radiance)}) {
     if (!text.empty()) return text;
   }
+  if (!a.counts.empty() && !b.counts.empty() && a.counts != b.counts) return "counts: differ";
   return "";
 }
 
@@ -432,9 +456,10 @@ HpRays<Real> CameraRays(const HpContext& context, const HpPlan& plan, hp_roi roi
 template <class Real>
 HpImage<Real> RenderFused(const HpContext& context, const HpPlan& plan, const hp_instance& instance, hp_roi roi) {
   HpImage<Real> image(roi.height, roi.width);
-  const hp_img_t view = image.View();
+  const hp_img_t view = image.CountingView(0, 0, roi.height, roi.width);
   HpCheck(hp_samp_int_fused(context.stream(), plan.get(), &instance, 1, nullptr, roi, &view, image.CounterTensor(),
                             NoWorkspace()));
+  if (!image.CountsAddUp()) throw std::runtime_error("the counts of the rays are not the counters");
   return image;
 }
 
@@ -447,10 +472,11 @@ HpImage<Real> RenderRays(const HpContext& context, const HpPlan& plan, const hp_
   for (std::int64_t first = 0; first < rays.size(); first += batch) {
     const std::int64_t count = std::min(batch, rays.size() - first);
     const hp_rays_t given = rays.View(first, count);
-    const hp_img_t view = image.View(static_cast<int>(first), 0, 1, static_cast<int>(count));
+    const hp_img_t view = image.CountingView(static_cast<int>(first), 0, 1, static_cast<int>(count));
     HpCheck(hp_samp_int_fused(context.stream(), plan.get(), &instance, 1, &given, hp_roi{}, &view,
                               image.CounterTensor(), NoWorkspace()));
   }
+  if (!image.CountsAddUp()) throw std::runtime_error("the counts of the rays are not the counters");
   return image;
 }
 

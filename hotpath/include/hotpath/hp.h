@@ -354,6 +354,13 @@ typedef struct hp_intl_t {
   hp_tensor end;           /* (N) i32, optional: samples integrated before the ray ended */
 } hp_intl_t;
 
+/* How a ray ended. */
+typedef enum hp_ray_end {
+  HP_RAY_LEFT = 0,     /* it left the field, or reached t_far */
+  HP_RAY_STOPPED = 1,  /* by early_stop */
+  HP_RAY_TRUNCATED = 2 /* by max_steps */
+} hp_ray_end;
+
 /* An image, or the results of N rays as one row of N pixels. Tensors with data == NULL are not written. */
 typedef struct hp_img_t {
   uint32_t struct_size;
@@ -367,6 +374,7 @@ typedef struct hp_img_t {
   hp_tensor hit;           /* (H, W) 1 where opacity > 0.5, else 0 */
   hp_tensor radiance;      /* (H, W, 3) sum of w c, without the background: what backward needs of a ray, with its
                               transmittance and depth, and its distortion where d_distortion is given */
+  hp_tensor counts;        /* (H, W, 2) i32: samples taken of the ray, and its hp_ray_end. Of the fused op alone */
 } hp_img_t;
 
 /* Rays of the plan's camera through the pixels of `roi`, row by row: N = roi.width * roi.height. */

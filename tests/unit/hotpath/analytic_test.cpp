@@ -315,6 +315,8 @@ TEST_CASE("MaxStepsCutsAndCounts", "[analytic]") {
     INFO(steps << " steps");
     CHECK(image.opacity[0] == Approx(1 - std::exp(-length)).epsilon(3e-6));
     CHECK(image.counters[HP_COUNTER_TRUNCATED] == (steps < 11 ? 1 : 0));
+    CHECK(image.counts == std::vector<std::int32_t>{static_cast<std::int32_t>(std::min<std::int64_t>(steps, 11)),
+                                                    steps < 11 ? HP_RAY_TRUNCATED : HP_RAY_LEFT});
     CHECK(image.counters[HP_COUNTER_SAMPLES] == std::min<std::int64_t>(steps, 11));
     CHECK(image.counters[HP_COUNTER_RAYS] == 1);
   }
@@ -327,6 +329,7 @@ TEST_CASE("EarlyStopEndsBelowItsThresholdAndGivesTheRestToTheBackground", "[anal
   plan.background[0] = 2;
   const auto image = RenderRay<double>(Context(), plan, InstanceOf(field), {0.5, 0.5, 0}, {0, 0, 1});
   CHECK(image.counters[HP_COUNTER_SAMPLES] == 3);
+  CHECK(image.counts == std::vector<std::int32_t>{3, HP_RAY_STOPPED});
   CHECK(image.counters[HP_COUNTER_EARLY_STOPPED] == 1);
   CHECK(image.transmittance[0] == Approx(std::exp(-3.0)).epsilon(1e-12));
   CHECK(image.rgb[0] == Approx(1 - std::exp(-3.0) + 2 * std::exp(-3.0)).epsilon(1e-12));

@@ -43,6 +43,7 @@ threads: 4
 roots: [/srv/a, "/srv/b c"]
 limits:
   max_queued: 7
+  launch_rays: 512
   max_upload_bytes: 2GiB
   max_image_edge: 4096
   memory_bytes: 512 MiB
@@ -73,6 +74,7 @@ parse: {worker: /usr/libexec/parse, memory_bytes: 1GiB, seconds: 9}
   CHECK(config.threads == 4);
   CHECK(config.roots == std::vector<std::string>{"/srv/a", "/srv/b c"});
   CHECK(config.limits.max_queued == 7);
+  CHECK(config.limits.launch_rays == 512);
   CHECK(config.limits.max_upload_bytes == 2ull << 30);
   CHECK(config.limits.max_image_edge == 4096);
   CHECK(config.limits.memory_bytes == 512ull << 20);

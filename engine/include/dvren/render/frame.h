@@ -23,6 +23,7 @@ struct RenderStats {
 // Of the plan's precision, linear colour. Those not asked for are undefined tensors.
 struct Frame {
   Tensor rgb, opacity, transmittance, depth, distortion, hit;
+  Tensor counts;  // i32 (1, N, 2), of given rays where RayBatch::count_each: samples taken, and hp_ray_end
   RenderStats stats;
 };
 

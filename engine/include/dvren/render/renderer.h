@@ -21,6 +21,7 @@ struct RayBatch {
   const void* t_near = nullptr;       // absent: 0
   const void* t_far = nullptr;        // absent: +inf
   const std::int64_t* ids = nullptr;  // absent: the index
+  bool count_each = false;            // Frame::counts
 };
 
 // How a frame is computed. Both give the same bits; kStaged stores every sample and is the readable reference.
