@@ -305,6 +305,11 @@ class Scheduler::Impl {
         Abort(std::move(expired));
       } else {
         RunEntry(lane, id, *entry, *stream);
+        // A GPU that has failed gives nothing but errors: its queue ends, others go on.
+        if (absl::Status health = lane.device->Health(); !health.ok()) {
+          FailLane(lane, health);
+          return;
+        }
       }
     }
   }

@@ -58,7 +58,7 @@ struct DeviceQueueStatus {
   int queued = 0;  // runnable, not started or between slices
   int parked = 0;
   int running = 0;      // 0 or 1
-  bool healthy = true;  // false: the worker could not make its stream; work is refused
+  bool healthy = true;  // false: the worker could not make its stream, or the device failed; work is refused
   double busy_seconds = 0;
 };
 
