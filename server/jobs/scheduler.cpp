@@ -357,6 +357,7 @@ class Scheduler::Impl {
   }
 
   void FailLane(Lane& lane, const absl::Status& failure) DVREN_EXCLUDES(mutex_) {
+    if (options_.observer.on_device_failure) options_.observer.on_device_failure(lane.device->info().id, failure);
     std::vector<std::unique_ptr<Entry>> rest;
     {
       MutexLock lock(mutex_);
