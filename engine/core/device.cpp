@@ -86,7 +86,7 @@ absl::StatusOr<std::shared_ptr<Device>> Device::Create(const DeviceOptions& opti
   HP_INIT(desc);
   desc.device = ordinal < 0 ? HP_DEVICE_CPU : HP_DEVICE_CUDA;
   desc.device_index = ordinal < 0 ? 0 : ordinal;
-  desc.threads = options.threads;
+  desc.threads = ordinal < 0 ? options.threads : 0;
   desc.isa = ToHp(options.isa);
   if (ordinal >= 0) {
     if (options.isa != Isa::kAuto) return InvalidField("isa", IsaName(desc.isa), "is for the CPU only; leave it out");
@@ -117,6 +117,10 @@ absl::StatusOr<std::shared_ptr<Device>> Device::Create(const DeviceOptions& opti
     info.threads = hp_info.threads;
   }
   info.memory_total_bytes = hp_info.memory_total_bytes;
+  if (info.kind == DeviceKind::kCuda) {
+    info.multiprocessors = hp_info.multiprocessors;
+    info.driver = absl::StrCat(hp_info.driver_cuda_version / 1000, ".", hp_info.driver_cuda_version % 1000 / 10);
+  }
   return std::shared_ptr<Device>(new Device(ctx, std::move(info)));
 }
 
@@ -126,6 +130,23 @@ Device::Device(hp_ctx* ctx, DeviceInfo info)
 Device::~Device() {
   plans_.reset();  // plans go before their context
   hp_ctx_destroy(ctx_);
+}
+
+std::uint64_t Device::memory_used_bytes() const {
+  if (info_.kind == DeviceKind::kCpu) return memory_used_.load();
+  hp_ctx_info now{};
+  HP_INIT(now);
+  return hp_ctx_get_info(ctx_, &now) == HP_STATUS_OK ? now.memory_used_bytes : memory_used_.load();
+}
+
+absl::Status Device::Health() const {
+  if (hp_ctx_failed(ctx_) == 0) return absl::OkStatus();
+  return absl::UnavailableError(
+      absl::StrCat("device = ", info_.id, ": has failed and does not recover; use another, or restart the daemon"));
+}
+
+int GpuCount() {
+  return hp_device_count(HP_DEVICE_CUDA);
 }
 
 absl::StatusOr<Stream> Device::CreateStream() {

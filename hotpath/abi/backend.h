@@ -42,6 +42,8 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual hp_status GetInfo(hp_ctx_info* out) const = 0;
+  // The device gives nothing but DEVICE_ERROR any more.
+  virtual bool Failed() const { return false; }
   // The backend's own stream; nullptr is valid where there is nothing to hold.
   virtual hp_status CreateStream(void** out) = 0;
   virtual void DestroyStream(void* stream) = 0;

@@ -62,6 +62,10 @@ hp_status hp_ctx_get_info(const hp_ctx* ctx, hp_ctx_info* out) {
   });
 }
 
+int32_t hp_ctx_failed(const hp_ctx* ctx) {
+  return ctx && ctx->backend->Failed() ? 1 : 0;
+}
+
 int32_t hp_device_count(hp_device device) {
   for (const auto& entry : hp::kBackends) {
     if (entry.device == device) return entry.count();

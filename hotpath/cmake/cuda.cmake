@@ -26,11 +26,14 @@ if(HP_HAVE_CUDA)
   set(HP_CUDA_KERNELS backends/cuda/forward_single.cu backends/cuda/forward_double.cu backends/cuda/backward_single.cu
     backends/cuda/backward_double.cu backends/cuda/parameters.cu backends/cuda/mask.cu)
   list(APPEND HP_BACKEND_SOURCES ${HP_CUDA_KERNELS} backends/cuda/cuda_backend.cpp backends/cuda/launch_counts.cpp
-    backends/cuda/mask_host.cpp backends/cuda/parameter_store.cpp backends/cuda/runtime_cuda.cpp)
+    backends/cuda/mask_host.cpp backends/cuda/parameter_store.cpp backends/cuda/runtime.cpp backends/cuda/runtime_cuda.cpp)
   set_source_files_properties(backends/cuda/runtime_cuda.cpp PROPERTIES INCLUDE_DIRECTORIES "${CUDAToolkit_INCLUDE_DIRS}")
-  # The bits of the CPU: no contraction but our own fma, IEEE division and square root, denormals kept. The report says
-  # how many registers a kernel takes, and what it spills (.ci/check_spills).
-  set_source_files_properties(${HP_CUDA_KERNELS} PROPERTIES
-    COMPILE_OPTIONS "-fmad=false;-ftz=false;-prec-div=true;-prec-sqrt=true;-Xptxas=-v")
+  # The bits of the CPU: no contraction but our own fma, IEEE division and square root, denormals kept.
+  set(kernel_options "-fmad=false;-ftz=false;-prec-div=true;-prec-sqrt=true")
+  option(DVREN_CUDA_REPORT "Let ptxas say how many registers kernels take and what they spill (.ci/check_spills reads it)" OFF)
+  if(DVREN_CUDA_REPORT)
+    list(APPEND kernel_options "-Xptxas=-v")
+  endif()
+  set_source_files_properties(${HP_CUDA_KERNELS} PROPERTIES COMPILE_OPTIONS "${kernel_options}")
 endif()
 set(DVREN_HAVE_CUDA ${HP_HAVE_CUDA} CACHE INTERNAL "The CUDA backend is part of this build")

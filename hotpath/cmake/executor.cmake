@@ -15,7 +15,7 @@ set_source_files_properties(${executor_kernels} PROPERTIES COMPILE_OPTIONS
   "-O2;-Wno-uninitialized;-Wno-maybe-uninitialized")
 add_library(dvren_hotpath_executor STATIC EXCLUDE_FROM_ALL abi/context.cpp $<TARGET_OBJECTS:dvren_hotpath_common>
   ${executor_kernels} backends/cuda/cuda_backend.cpp backends/cuda/launch_counts.cpp backends/cuda/mask_host.cpp
-  backends/cuda/parameter_store.cpp backends/cuda/runtime_host.cpp)
+  backends/cuda/parameter_store.cpp backends/cuda/runtime.cpp backends/cuda/runtime_host.cpp)
 set(HP_GENERATED_DIR "${executor_generated}")
 hp_target(dvren_hotpath_executor)
 target_link_libraries(dvren_hotpath_executor PRIVATE Threads::Threads)

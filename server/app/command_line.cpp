@@ -77,8 +77,8 @@ std::variant<CommandLine, int> ParseCommandLine(int argc, char** argv) {
                  "address of Prometheus metrics at /metrics (127.0.0.1:9551); \"\" for none")
       ->type_name("IP:PORT");
   app.add_option("--data-dir", flags.data_dir, "folder that keeps fields (~/.local/share/dvrend)")->type_name("DIR");
-  app.add_option("--device", flags.devices, "what renders: auto, cpu or cuda:N; repeat for several (auto)")
-      ->type_name("auto|cpu|cuda:N")
+  app.add_option("--device", flags.devices, "what renders: auto, cpu, cuda:all or cuda:N; repeat for several (auto)")
+      ->type_name("auto|cpu|cuda:all|cuda:N")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--threads", flags.threads, "CPU threads that render (0: one per hardware thread)")->type_name("N");

@@ -105,7 +105,7 @@ struct Config {
   std::vector<std::string> listen{"127.0.0.1:50551"};  // host:port ([::1]:port for IPv6, port 0 = any) or unix:/path
   std::optional<std::string> metrics;        // host:port; "" = off; absent = kDefaultMetricsAddress where that is free
   std::string data_dir;                      // "" = $XDG_DATA_HOME/dvrend (see ResolveDefaults)
-  std::vector<std::string> devices{"auto"};  // auto (all GPUs, or the CPU where there is none), cpu, cuda:N
+  std::vector<std::string> devices{"auto"};  // auto (all GPUs, or the CPU where there is none), cpu, cuda:all, cuda:N
   int threads = 0;                           // CPU workers; 0 = one per hardware thread
   std::vector<std::string> roots;  // absolute folders below which files and datasets may be read on the server
   LimitsConfig limits;

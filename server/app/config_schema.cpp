@@ -41,11 +41,11 @@ std::string CheckMetrics(const std::string& value) {
 }
 
 std::string CheckDevice(const std::string& value) {
-  if (value == "auto" || value == "cpu") return "";
+  if (value == "auto" || value == "cpu" || value == "cuda:all") return "";
   const std::string index = absl::StartsWith(value, "cuda:") ? value.substr(5) : "";
   const bool number = !index.empty() && index.size() <= 3 &&
                       std::all_of(index.begin(), index.end(), [](char c) { return c >= '0' && c <= '9'; });
-  return number ? "" : "must be auto, cpu or cuda:N, such as cuda:0";
+  return number ? "" : "must be auto, cpu, cuda:all or cuda:N, such as cuda:0";
 }
 
 std::string CheckFolder(const std::string& value) {
@@ -152,7 +152,7 @@ void DescribeConfig(Config& config, ConfigVisitor& v) {
 absl::Status CheckTogether(const Config& config) {
   if (config.listen.empty())
     return Wrong("listen", "[]", "nobody could reach the daemon; give an address such as 127.0.0.1:50551");
-  if (config.devices.empty()) return Wrong("devices", "[]", "nothing could render; give auto, cpu or cuda:N");
+  if (config.devices.empty()) return Wrong("devices", "[]", "nothing could render; give auto, cpu, cuda:all or cuda:N");
   if (std::set<std::string>(config.devices.begin(), config.devices.end()).size() != config.devices.size()) {
     return Wrong("devices", "with one twice", "name each device once");
   }

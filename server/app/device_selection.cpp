@@ -23,11 +23,18 @@ class DeviceList {
     return absl::OkStatus();
   }
 
-  absl::Status OpenAuto() {
-    constexpr int kMostGpus = 64;
-    int gpus = 0;
-    while (gpus < kMostGpus && Open(absl::StrCat("cuda:", gpus)).ok()) ++gpus;
-    return gpus > 0 ? absl::OkStatus() : Open("cpu");
+  // One that cannot be opened is an error, not one less.
+  absl::Status OpenAllGpus() {
+    for (int i = 0; i < GpuCount(); ++i) {
+      if (absl::Status status = Open(absl::StrCat("cuda:", i)); !status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+  absl::Status OpenNamed(const std::string& id) {
+    if (id == "auto") return GpuCount() > 0 ? OpenAllGpus() : Open("cpu");
+    if (id != "cuda:all") return Open(id);
+    if (GpuCount() > 0) return OpenAllGpus();
+    return absl::UnavailableError("this build and machine offer no CUDA devices");
   }
 
   std::vector<std::shared_ptr<Device>> Take() { return std::move(devices_); }
@@ -42,7 +49,7 @@ class DeviceList {
 absl::StatusOr<std::vector<std::shared_ptr<Device>>> OpenDevices(const std::vector<std::string>& ids, int threads) {
   DeviceList list(threads);
   for (const std::string& id : ids) {
-    const absl::Status status = id == "auto" ? list.OpenAuto() : list.Open(id);
+    const absl::Status status = list.OpenNamed(id);
     if (!status.ok()) {
       return absl::Status(
           status.code(), absl::StrCat("devices = ", id, ": ", status.message(), "; use auto or cpu, or another index"));

@@ -10,8 +10,8 @@
 
 namespace dvren::server {
 
-// "auto" is every GPU, or the CPU on a machine (or in a build) without. A device named twice, as by auto and by name,
-// is opened once. The error of a device that is not there names it.
+// "auto" is every GPU, or the CPU on a machine (or in a build) without; "cuda:all" is every GPU, and an error without.
+// A device named twice, as by auto and by name, is opened once. The error of a device that is not there names it.
 [[nodiscard]] absl::StatusOr<std::vector<std::shared_ptr<Device>>> OpenDevices(const std::vector<std::string>& ids,
                                                                                int threads);
 

@@ -85,7 +85,7 @@ const char* RejectReason(const absl::Status& why) {
   }
 }
 
-SchedulerObserver ObserveInto(Metrics& metrics) {
+SchedulerObserver ObserveInto(Metrics& metrics, Logger& logger) {
   SchedulerObserver observer;
   observer.on_start = [&metrics](const WorkOptions& work, double wait_seconds) {
     metrics.QueueWait(WorkClassName(work.work_class), wait_seconds);
@@ -97,6 +97,9 @@ SchedulerObserver ObserveInto(Metrics& metrics) {
     metrics.Cancelled(WorkStageName(stage));
   };
   observer.on_reject = [&metrics](const WorkOptions&, const absl::Status& why) { metrics.Rejected(RejectReason(why)); };
+  observer.on_device_failure = [&logger](const std::string& device, const absl::Status& why) {
+    logger.Error("device failed; it gets no more work", {{"device", device}, {"error", std::string(why.message())}});
+  };
   return observer;
 }
 
@@ -172,6 +175,9 @@ absl::Status Server::Impl::OpenStores() {
     const DeviceInfo& info = device->info();
     logger.Info("device", {{"id", info.id}, {"name", info.name}, {"isa", info.isa}, {"threads", info.threads}});
   }
+  if (GetBuildInfo().cuda && GpuCount() == 0) {
+    logger.Info("no GPU: this build has CUDA, this machine no driver or no device", {{"devices", devices.size()}});
+  }
   DVREN_ASSIGN_OR_RETURN(std::unique_ptr<FieldStore> store, FieldStore::Open(config.data_dir));
   FieldRegistryOptions registry_options;
   registry_options.device_memory_bytes = config.limits.memory_bytes;
@@ -203,7 +209,7 @@ absl::Status Server::Impl::OpenStores() {
   scheduler_options.max_queued = config.limits.max_queued;
   scheduler_options.max_batch = config.limits.launch_rays;
   scheduler_options.tenant_weight = WeightBy(config.tenants);
-  scheduler_options.observer = ObserveInto(metrics);
+  scheduler_options.observer = ObserveInto(metrics, logger);
   scheduler = std::make_unique<Scheduler>(devices, std::move(scheduler_options));
   return absl::OkStatus();
 }

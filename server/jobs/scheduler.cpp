@@ -359,6 +359,11 @@ class Scheduler::Impl {
         Abort(std::move(expired));
       } else {
         RunEntries(lane, running, *stream);
+        // A GPU that has failed gives nothing but errors: its queue ends, others go on.
+        if (absl::Status health = lane.device->Health(); !health.ok()) {
+          FailLane(lane, health);
+          return;
+        }
       }
     }
   }
@@ -415,6 +420,7 @@ class Scheduler::Impl {
   }
 
   void FailLane(Lane& lane, const absl::Status& failure) DVREN_EXCLUDES(mutex_) {
+    if (options_.observer.on_device_failure) options_.observer.on_device_failure(lane.device->info().id, failure);
     std::vector<std::unique_ptr<Entry>> rest;
     {
       MutexLock lock(mutex_);

@@ -66,17 +66,19 @@ struct DeviceQueueStatus {
   int queued = 0;  // runnable, not started or between slices
   int parked = 0;
   int running = 0;      // 0 or 1
-  bool healthy = true;  // false: the worker could not make its stream; work is refused
+  bool healthy = true;  // false: the worker could not make its stream, or the device failed; work is refused
   double busy_seconds = 0;
 };
 
-// Seams for metrics; called with no lock held, from any thread.
+// Seams for metrics and the log; called with no lock held, from any thread.
 struct SchedulerObserver {
   std::function<void(const WorkOptions&, double wait_seconds)> on_start;                        // first slice starts
   std::function<void(const WorkOptions&, const std::string& device, double seconds)> on_slice;  // a slice ended
   // After Abort. `since_seconds`: from the cancel, the deadline, the drain or the failure to Abort.
   std::function<void(const WorkOptions&, const absl::Status& why, WorkStage stage, double since_seconds)> on_abort;
   std::function<void(const WorkOptions&, const absl::Status& why)> on_reject;  // Submit refused it
+  // A device gives no more work a chance; its queue is aborted next.
+  std::function<void(const std::string& device, const absl::Status& why)> on_device_failure;
 };
 
 class Scheduler {

@@ -63,6 +63,8 @@ grpc::ServerUnaryReactor* AdminService::ListDevices(grpc::CallbackServerContext*
       status->set_threads(info.threads);
       status->set_memory_total_bytes(info.memory_total_bytes);
       status->set_memory_used_bytes(device->memory_used_bytes());
+      status->set_multiprocessors(info.multiprocessors);
+      status->set_driver(info.driver);
       for (const DeviceQueueStatus& queue : queues) {
         if (queue.device != info.id) continue;
         status->set_queue_depth(queue.queued + queue.parked + queue.running);

@@ -34,6 +34,7 @@ class CudaBackend final : public Backend {
   hp_status Begin() { return device_->CreateStream(&service_); }
 
   hp_status GetInfo(hp_ctx_info* out) const override { return device_->GetInfo(out); }
+  bool Failed() const override { return device_->failed(); }
   hp_status CreateStream(void** out) override {
     std::unique_ptr<Stream> stream;
     HP_RETURN_IF_ERROR(device_->CreateStream(&stream));

@@ -45,6 +45,7 @@ class Device {
   Device& operator=(const Device&) = delete;
 
   hp_status GetInfo(hp_ctx_info* out) const;
+  bool failed() const { return failed_; }
 
   hp_status CreateStream(std::unique_ptr<Stream>* out);
   void DestroyStream(std::unique_ptr<Stream> stream);  // waits for it
@@ -77,10 +78,13 @@ class Device {
   hp_status Settled(Stream& stream);
 
  private:
+  friend void BreakForTest(const char* what);
   Device() = default;
   hp_status Enter();                                   // makes the device current; DEVICE_ERROR once it has failed
   hp_status Check(int error, const char* what) const;  // a cudaError_t
   hp_status OutOfMemory(size_t bytes) const;
+  void MarkFailed(const std::string& what) const;
+  hp_status Failure() const;
 
   int32_t index_ = 0;
   uint64_t budget_bytes_ = 0;
@@ -92,5 +96,8 @@ class Device {
   std::vector<Stream*> streams_;                         // guarded by mutex_
   std::atomic<uint64_t> used_bytes_{0}, peak_bytes_{0};  // of the host executor
 };
+
+// Of the host executor: the next kernel that any device launches fails for good, as an illegal address does.
+void BreakForTest(const char* what);
 
 }  // namespace hp::cuda

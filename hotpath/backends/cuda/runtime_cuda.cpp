@@ -61,11 +61,7 @@ hp_status Device::Check(int code, const char* what) const {
   if (error == cudaSuccess) return HP_STATUS_OK;
   cudaGetLastError();  // what is not sticky is over with this report
   const std::string text = std::string(what) + ": " + cudaGetErrorName(error) + ": " + cudaGetErrorString(error);
-  if (IsSticky(error)) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (failure_.empty()) failure_ = text;
-    failed_ = true;
-  }
+  if (IsSticky(error)) MarkFailed(text);
   if (error == cudaErrorMemoryAllocation) {
     return Fail(HP_STATUS_OUT_OF_MEMORY, "cuda:%d: %s", index_, text.c_str());
   }
@@ -73,11 +69,7 @@ hp_status Device::Check(int code, const char* what) const {
 }
 
 hp_status Device::Enter() {
-  if (failed_) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    return Fail(HP_STATUS_DEVICE_ERROR, "cuda:%d has failed (%s); this context is unusable, make a new process", index_,
-                failure_.c_str());
-  }
+  if (failed_) return Failure();
   return Check(cudaSetDevice(index_), "cudaSetDevice");
 }
 
@@ -118,6 +110,7 @@ Device::~Device() {
 }
 
 hp_status Device::GetInfo(hp_ctx_info* out) const {
+  if (failed_) return Failure();
   cudaDeviceProp properties;
   HP_RETURN_IF_ERROR(Check(cudaGetDeviceProperties(&properties, index_), "cudaGetDeviceProperties"));
   out->device = HP_DEVICE_CUDA;

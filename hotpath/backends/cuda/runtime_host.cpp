@@ -14,7 +14,13 @@ namespace {
 // Behind every allocation its size, so that the budget and the high-water mark mean something.
 constexpr size_t kHeader = 64;
 
+std::atomic<const char*> broken{nullptr};
+
 }  // namespace
+
+void BreakForTest(const char* what) {
+  broken = what;
+}
 
 int32_t DeviceCount() {
   return 1;
@@ -24,7 +30,7 @@ hp_status Device::Check(int, const char*) const {
   return HP_STATUS_OK;
 }
 hp_status Device::Enter() {
-  return HP_STATUS_OK;
+  return failed_ ? Failure() : HP_STATUS_OK;
 }
 
 hp_status Device::Open(int32_t index, uint64_t budget_bytes, std::unique_ptr<Device>* out) {
@@ -37,6 +43,7 @@ hp_status Device::Open(int32_t index, uint64_t budget_bytes, std::unique_ptr<Dev
 Device::~Device() = default;
 
 hp_status Device::GetInfo(hp_ctx_info* out) const {
+  if (failed_) return Failure();
   out->device = HP_DEVICE_CUDA;
   out->device_index = index_;
   out->threads = 0;
@@ -52,16 +59,17 @@ hp_status Device::GetInfo(hp_ctx_info* out) const {
 }
 
 hp_status Device::CreateStream(std::unique_ptr<Stream>* out) {
+  HP_RETURN_IF_ERROR(Enter());
   *out = std::make_unique<Stream>();
   (*out)->device = this;
   return HP_STATUS_OK;
 }
 void Device::DestroyStream(std::unique_ptr<Stream>) {}
 hp_status Device::Synchronize(Stream&) {
-  return HP_STATUS_OK;
+  return Enter();
 }
 hp_status Device::WaitForAll(Stream&) {
-  return HP_STATUS_OK;
+  return Enter();
 }
 
 hp_status Device::OutOfMemory(size_t bytes) const {
@@ -71,6 +79,7 @@ hp_status Device::OutOfMemory(size_t bytes) const {
 }
 
 hp_status Device::Allocate(Stream&, size_t bytes, void** out) {
+  HP_RETURN_IF_ERROR(Enter());
   const uint64_t used = used_bytes_.fetch_add(bytes) + bytes;
   void* data = nullptr;
   if (budget_bytes_ == 0 || used <= budget_bytes_) {
@@ -97,10 +106,12 @@ hp_status Device::Free(Stream&, void* data) {
 }
 
 hp_status Device::Copy(Stream&, void* to, const void* from, size_t bytes) {
+  HP_RETURN_IF_ERROR(Enter());
   std::memcpy(to, from, bytes);
   return HP_STATUS_OK;
 }
 hp_status Device::Fill(Stream&, void* to, unsigned char byte, size_t bytes) {
+  HP_RETURN_IF_ERROR(Enter());
   std::memset(to, byte, bytes);
   return HP_STATUS_OK;
 }
@@ -125,11 +136,15 @@ hp_status Device::LaunchGraph(Stream&, void*) {
 void Device::DestroyGraph(void*) {}
 
 hp_status Device::Launching(const char* name) {
+  HP_RETURN_IF_ERROR(Enter());
   CountLaunch(name);
   return HP_STATUS_OK;
 }
-hp_status Device::Launched(Stream&, const char*) {
-  return HP_STATUS_OK;
+hp_status Device::Launched(Stream&, const char* name) {
+  const char* what = broken.exchange(nullptr);
+  if (!what) return HP_STATUS_OK;
+  MarkFailed(std::string(name) + ": " + what);
+  return Fail(HP_STATUS_DEVICE_ERROR, "cuda:%d: %s: %s", index_, name, what);
 }
 hp_status Device::Settled(Stream&) {
   return HP_STATUS_OK;

@@ -140,6 +140,9 @@ typedef struct hp_ctx_info {
 HP_API hp_status hp_ctx_create(const hp_ctx_desc* desc, hp_ctx** out);
 HP_API void hp_ctx_destroy(hp_ctx* ctx); /* after every field, plan and stream made from it */
 HP_API hp_status hp_ctx_get_info(const hp_ctx* ctx, hp_ctx_info* out);
+/* 1 once the device has failed in a way that it does not recover from: every further call gives DEVICE_ERROR, but for
+ * those that destroy. Cheap. */
+HP_API int32_t hp_ctx_failed(const hp_ctx* ctx);
 /* How many devices of a kind this build can use on this machine; 0 without a driver. Never fails. */
 HP_API int32_t hp_device_count(hp_device device);
 /* 1 where the CPU of this machine runs the instruction set. */

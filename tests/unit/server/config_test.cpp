@@ -123,7 +123,7 @@ TEST_CASE("A wrong type or range names line, key, value and remedy") {
   CHECK(ErrorOf("limits: 5\n") == "dvrend.yaml:1: limits = 5: must be a map of keys and values");
   CHECK(ErrorOf("limits: {max_message_bytes: 1}\n").find("from 2097152 to 67108864") != std::string::npos);
   CHECK(ErrorOf("limits: {memory_bytes: 99999999TiB}\n").find("number of bytes") != std::string::npos);
-  CHECK(ErrorOf("devices: [gpu]\n").find("must be auto, cpu or cuda:N") != std::string::npos);
+  CHECK(ErrorOf("devices: [gpu]\n").find("must be auto, cpu, cuda:all or cuda:N") != std::string::npos);
   CHECK(ErrorOf("roots: [srv]\n").find("must be an absolute path") != std::string::npos);
   CHECK(ErrorOf("metrics: unix:/x\n").find("must be IP:port") != std::string::npos);
   CHECK(ErrorOf("auth: {tokens: [{tenant: a, sha256: secret}]}\n").find("64 lowercase hex digits") !=

@@ -66,6 +66,8 @@ class Device:
     queue_depth: int
     healthy: bool
     busy_seconds: float
+    multiprocessors: int  # GPUs only
+    driver: str  # GPUs only: the newest CUDA that the driver runs
 
 
 def connect(

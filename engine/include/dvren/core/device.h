@@ -31,6 +31,8 @@ struct DeviceInfo {
   std::string isa;   // "scalar", "avx2", "avx512"; empty on GPUs
   int threads = 0;   // CPU workers
   std::uint64_t memory_total_bytes = 0;
+  int multiprocessors = 0;  // GPUs only
+  std::string driver;       // GPUs only: the newest CUDA that the driver runs, "13.0"
 };
 
 class Device : public std::enable_shared_from_this<Device> {
@@ -44,8 +46,10 @@ class Device : public std::enable_shared_from_this<Device> {
   [[nodiscard]] const DeviceInfo& info() const { return info_; }
   [[nodiscard]] hp_ctx* ctx() const { return ctx_; }
   [[nodiscard]] PlanCache& plans() const { return *plans_; }
-  // Bytes of buffers and fields that live on this device now.
-  [[nodiscard]] std::uint64_t memory_used_bytes() const { return memory_used_.load(); }
+  // Bytes that live on this device now: on a CPU of buffers and fields, on a GPU all that its context has taken.
+  [[nodiscard]] std::uint64_t memory_used_bytes() const;
+  // UNAVAILABLE once the device has failed in a way that it does not recover from. Cheap.
+  [[nodiscard]] absl::Status Health() const;
   [[nodiscard]] absl::StatusOr<Stream> CreateStream();
 
  private:
@@ -57,6 +61,9 @@ class Device : public std::enable_shared_from_this<Device> {
   std::unique_ptr<PlanCache> plans_;
   std::atomic<std::uint64_t> memory_used_{0};
 };
+
+// How many GPUs this build can use on this machine: 0 without CUDA in the build, a driver, or a GPU.
+[[nodiscard]] int GpuCount();
 
 // Maps an hp status and this thread's hp_last_error() to absl::Status: INVALID_ARGUMENT and INTERNAL to the same;
 // OUT_OF_MEMORY to RESOURCE_EXHAUSTED; NOT_IMPLEMENTED and UNSUPPORTED to UNIMPLEMENTED (another build or device may do
