@@ -212,6 +212,16 @@ std::vector<std::pair<Category, CategoryTotals>> OperatorGraph::ByCategory() con
   return categories;
 }
 
+OperatorGraph GraphOf(OperatorNode node) {
+  OperatorGraph graph;
+  graph.name = node.label;
+  graph.mode = node.mode;
+  node.id = 0;
+  node.external_input = node.input_a;
+  graph.nodes.push_back(std::move(node));
+  return graph;
+}
+
 OperatorGraph OperatorGraph::Expanded() const {
   OperatorGraph expanded;
   expanded.name = name;
