@@ -122,7 +122,8 @@ absl::StatusOr<std::vector<int>> OperatorGraph::TopologicalOrder() const {
   }
   if (order.size() == nodes.size()) return order;
   std::string cycle;
-  for (const int id : Cycles().front()) absl::StrAppend(&cycle, cycle.empty() ? "" : ", ", id);
+  const std::vector<std::vector<int>> cycles = Cycles();
+  for (const int id : cycles.front()) absl::StrAppend(&cycle, cycle.empty() ? "" : ", ", id);
   return absl::FailedPreconditionError(absl::StrCat(name, ": nodes ", cycle, " form a cycle; a graph must be acyclic"));
 }
 
@@ -209,6 +210,16 @@ std::vector<std::pair<Category, CategoryTotals>> OperatorGraph::ByCategory() con
     it->second.elements += node.input_a + node.input_w + node.output;
   }
   return categories;
+}
+
+OperatorGraph GraphOf(OperatorNode node) {
+  OperatorGraph graph;
+  graph.name = node.label;
+  graph.mode = node.mode;
+  node.id = 0;
+  node.external_input = node.input_a;
+  graph.nodes.push_back(std::move(node));
+  return graph;
 }
 
 OperatorGraph OperatorGraph::Expanded() const {

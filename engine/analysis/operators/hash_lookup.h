@@ -38,7 +38,7 @@ class HashLookup : public Operator {
     CorrectedFigures figures;
     WorkCount& work = figures.work;
     figures.input_w = table;
-    work.integer = accesses.issued;
+    work.integer = accesses.all;
     work.footprint_bytes = c.Bytes(accesses.unique * features);
     if (!fused) AddIndices(accesses.all, work);
     const Count corner_values = accesses.all * features;

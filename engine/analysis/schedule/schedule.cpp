@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 #include "analysis/schedule/plan.h"
 
@@ -54,44 +55,75 @@ class Scheduler {
       parts += plan_.placements[i].parts;
     }
     entry_of_.resize(parts);
-    whole_.resize(graph_.tasks.size());
-    schedule_.entries.reserve(parts);
-    for (const HardwareUnit& unit : hardware_.units) free_.emplace_back(unit.count);
     turn_.resize(hardware_.units.size(), 0);
     first_instance_.resize(graph_.tasks.size(), 0);
     for (const std::uint32_t task : plan_.order) {
       const std::uint32_t unit = plan_.placements[task].unit;
       first_instance_[task] = static_cast<std::uint32_t>(turn_[unit]++ % hardware_.units[unit].count);
     }
-    PlaceAll();
+    Simulate(InterleavedOrder());
     Summarise();
     return std::move(schedule_);
   }
 
  private:
-  void PlaceAll() {
+  struct Part {
+    std::uint32_t task = 0, part = 0;
+  };
+
+  // The whole tasks of a phase one by one, the streamed ones tile by tile.
+  [[nodiscard]] std::vector<Part> TileOrder() const {
+    std::vector<Part> order;
+    order.reserve(entry_of_.size());
     std::size_t next = 0;
     while (next < plan_.order.size()) {
-      // The whole tasks of a phase one by one, the streamed ones tile by tile.
       const std::uint32_t phase = plan_.placements[plan_.order[next]].phase;
       const bool streamed = Streamed(plan_.order[next]);
       std::size_t end = next;
-      while (end < plan_.order.size() && plan_.placements[plan_.order[end]].phase == phase &&
-             Streamed(plan_.order[end]) == streamed) {
+      while (end < plan_.order.size() && plan_.placements[plan_.order[end]].phase == phase && Streamed(plan_.order[end]) == streamed) {
         ++end;
       }
       if (streamed) {
         for (std::uint32_t part = 0; part < plan_.tiles; ++part) {
-          for (std::size_t i = next; i < end; ++i) Place(plan_.order[i], part);
+          for (std::size_t i = next; i < end; ++i) order.push_back({plan_.order[i], part});
         }
       } else {
         for (std::size_t i = next; i < end; ++i) {
-          for (std::uint32_t part = 0; part < plan_.placements[plan_.order[i]].parts; ++part)
-            Place(plan_.order[i], part);
+          for (std::uint32_t part = 0; part < plan_.placements[plan_.order[i]].parts; ++part) order.push_back({plan_.order[i], part});
         }
       }
       next = end;
     }
+    return order;
+  }
+
+  // Tile by tile the memory would serve the last stage of a tile before the first of the next, and the stages would wait for
+  // each other. So: in the order in which the parts start where memory takes no time, which is a pipeline's.
+  [[nodiscard]] std::vector<Part> InterleavedOrder() {
+    const double seconds_per_byte = seconds_per_byte_;
+    if (seconds_per_byte == 0) return TileOrder();
+    seconds_per_byte_ = 0;
+    Simulate(TileOrder());
+    seconds_per_byte_ = seconds_per_byte;
+    std::vector<std::uint32_t> by_start(schedule_.entries.size());
+    std::iota(by_start.begin(), by_start.end(), 0);
+    std::stable_sort(by_start.begin(), by_start.end(), [&](std::uint32_t a, std::uint32_t b) {
+      return schedule_.entries[a].start_s < schedule_.entries[b].start_s;
+    });
+    std::vector<Part> order;
+    order.reserve(by_start.size());
+    for (const std::uint32_t entry : by_start) order.push_back({schedule_.entries[entry].task, schedule_.entries[entry].part});
+    return order;
+  }
+
+  void Simulate(const std::vector<Part>& order) {
+    schedule_ = Schedule();
+    schedule_.entries.reserve(order.size());
+    whole_.assign(graph_.tasks.size(), Moment());
+    memory_free_ = Moment();
+    free_.clear();
+    for (const HardwareUnit& unit : hardware_.units) free_.emplace_back(unit.count);
+    for (const auto& [task, part] : order) Place(task, part);
   }
 
   [[nodiscard]] bool Streamed(std::uint32_t task) const { return plan_.tiles > 1 && !graph_.tasks[task].barrier; }

@@ -113,4 +113,7 @@ struct OperatorGraph {
   [[nodiscard]] OperatorGraph Expanded() const;
 };
 
+// One operator as a graph, all of its input from outside.
+[[nodiscard]] OperatorGraph GraphOf(OperatorNode node);
+
 }  // namespace dvren::analysis
