@@ -1,5 +1,5 @@
-// How long the cost model takes over a long trace: a pickled graph of 100,000 calls, read, turned into operators, scheduled on an
-// accelerator and validated. Prints seconds of each step and the peak of memory.
+// How long the cost model takes over a long trace: a pickled graph of 100,000 calls, read, turned into operators,
+// scheduled on an accelerator and validated. Prints seconds of each step and the peak of memory.
 //   dvren_analysis_bench [OPERATORS]
 #include <sys/resource.h>
 
@@ -37,7 +37,12 @@ std::string Calls(std::int64_t count) {
   }
   w.Op('s').Text("_adj").Op('}');
   for (std::int64_t i = 0; i + 1 < count; ++i) {
-    w.Get(static_cast<std::uint64_t>(i)).Op('}').Get(static_cast<std::uint64_t>(i + 1)).Op('}').Text("sequence").Integer(1);
+    w.Get(static_cast<std::uint64_t>(i))
+        .Op('}')
+        .Get(static_cast<std::uint64_t>(i + 1))
+        .Op('}')
+        .Text("sequence")
+        .Integer(1);
     w.Op('s').Op('s').Op('s');
   }
   return w.Op('s').Op('b').Stop();
@@ -49,7 +54,8 @@ class Laps {
     const auto now = std::chrono::steady_clock::now();
     rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    std::printf("%-10s %8.3f s   peak %5ld MB\n", step, std::chrono::duration<double>(now - last_).count(), usage.ru_maxrss / 1024);
+    std::printf("%-10s %8.3f s   peak %5ld MB\n", step, std::chrono::duration<double>(now - last_).count(),
+                usage.ru_maxrss / 1024);
     last_ = now;
   }
 
@@ -83,7 +89,7 @@ int main(int argc, char** argv) {
   laps.Lap("schedule");
   const absl::Status valid = ValidateSchedule(tasks, hardware, schedule);
   laps.Lap("validate");
-  std::printf("%zu operators in %zu parts: %g s, at least %g s\n", tasks.tasks.size(), schedule.entries.size(), schedule.makespan_s,
-              schedule.bounds.best_s());
+  std::printf("%zu operators in %zu parts: %g s, at least %g s\n", tasks.tasks.size(), schedule.entries.size(),
+              schedule.makespan_s, schedule.bounds.best_s());
   return valid.ok() ? 0 : 1;
 }

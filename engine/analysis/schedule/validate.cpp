@@ -143,21 +143,24 @@ class Validator {
       double start_s, end_s;
       std::uint32_t entry;
       bool operator<(const Use& other) const {
-        return std::tie(unit, instance, start_s, end_s) < std::tie(other.unit, other.instance, other.start_s, other.end_s);
+        return std::tie(unit, instance, start_s, end_s) <
+               std::tie(other.unit, other.instance, other.start_s, other.end_s);
       }
     };
     std::vector<Use> uses;
     uses.reserve(schedule_.entries.size());
     for (std::size_t i = 0; i < schedule_.entries.size(); ++i) {
       const ScheduleEntry& entry = schedule_.entries[i];
-      uses.push_back({schedule_.placements[entry.task].unit, entry.instance, entry.start_s, entry.busy_until_s, static_cast<std::uint32_t>(i)});
+      uses.push_back({schedule_.placements[entry.task].unit, entry.instance, entry.start_s, entry.busy_until_s,
+                      static_cast<std::uint32_t>(i)});
     }
     std::sort(uses.begin(), uses.end());
     for (std::size_t i = 1; i < uses.size(); ++i) {
       const Use &before = uses[i - 1], &use = uses[i];
       if (use.unit == before.unit && use.instance == before.instance && use.start_s < before.end_s - slack_s_) {
-        return Broken("%s starts at %g s on an instance of %s that %s keeps until %g", Name(schedule_.entries[use.entry]), use.start_s,
-                      hardware_.units[use.unit].name, Name(schedule_.entries[before.entry]), before.end_s);
+        return Broken("%s starts at %g s on an instance of %s that %s keeps until %g",
+                      Name(schedule_.entries[use.entry]), use.start_s, hardware_.units[use.unit].name,
+                      Name(schedule_.entries[before.entry]), before.end_s);
       }
     }
     return absl::OkStatus();
