@@ -5,6 +5,11 @@
 #include "analysis/pipelines/graph_builder.h"
 
 namespace dvren::analysis {
+namespace {
+
+constexpr std::size_t kMaxNodes = 1000;
+
+}  // namespace
 
 absl::StatusOr<std::shared_ptr<const Pipeline>> DefinedPipeline::Read(const DefinitionReader& reader,
                                                                       const YamlValue& value,
@@ -30,7 +35,9 @@ absl::Status DefinedPipeline::ReadNodes(const DefinitionReader& reader, const Ya
   const YamlValue* list = value.Find("nodes");
   if (list == nullptr) return reader.Wrong(value, field, "must be given");
   DVREN_RETURN_IF_ERROR(reader.CheckList(*list, field));
-  if (list->items.empty()) return reader.Wrong(*list, field, "must have a node");
+  if (list->items.empty() || list->items.size() > kMaxNodes) {
+    return reader.Wrong(*list, field, absl::StrCat("must have 1 to ", kMaxNodes, " nodes"));
+  }
   for (const YamlValue& item : list->items) {
     DVREN_ASSIGN_OR_RETURN(Node node, ReadNode(reader, item, operators));
     for (const Node& known : nodes_) {

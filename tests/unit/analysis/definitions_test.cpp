@@ -137,6 +137,13 @@ TEST_CASE("A defined pipeline with a cycle or an edge that does not fit is refus
         "mine.yaml:25: tri_plane_render: TriPlane (id 1) input_a = 786432: its edges and external input bring 524288");
 }
 
+TEST_CASE("A pipeline without nodes, or with very many, is refused") {
+  CHECK(Refusal("pipelines:\n  - {name: p, nodes: []}\n") == "mine.yaml:2: p.nodes: must have 1 to 1000 nodes");
+  std::string many = "pipelines:\n  - name: p\n    nodes:\n";
+  for (int i = 0; i < 1001; ++i) many += "      - {id: n" + std::to_string(i) + ", op: ray}\n";
+  CHECK(Refusal(many) == "mine.yaml:4: p.nodes: must have 1 to 1000 nodes");
+}
+
 TEST_CASE("A formula below zero or past int64 is an error when it is evaluated") {
   Registries r;
   const std::string text = R"YAML(
