@@ -135,6 +135,11 @@ void SetCorrected(const CorrectedFigures& figures, OperatorNode& node) {
   node.formulas = figures.formulas;
 }
 
+absl::Status CheckNotNegative(const OperatorNode& node, const char* quantity, const Count& count) {
+  if (count.real() >= 0) return absl::OkStatus();
+  return InvalidField(absl::StrCat(node.op_type, ".", quantity), count.ToString(), "must be >= 0; mend its formula");
+}
+
 absl::Status CheckFigures(const OperatorNode& node) {
   DVREN_RETURN_IF_ERROR(node.input_a.Check(node.op_type, "input_a"));
   DVREN_RETURN_IF_ERROR(node.input_w.Check(node.op_type, "input_w"));
@@ -145,7 +150,14 @@ absl::Status CheckFigures(const OperatorNode& node) {
   if (node.backward_num_ops_formula) {
     DVREN_RETURN_IF_ERROR(node.backward_num_ops_formula->Check(node.op_type, "bwd_num_ops_formula"));
   }
-  return node.work.Check(node.op_type);
+  DVREN_RETURN_IF_ERROR(node.work.Check(node.op_type));
+  DVREN_RETURN_IF_ERROR(CheckNotNegative(node, "input_a", node.input_a));
+  DVREN_RETURN_IF_ERROR(CheckNotNegative(node, "input_w", node.input_w));
+  DVREN_RETURN_IF_ERROR(CheckNotNegative(node, "output", node.output));
+  for (const WorkCount::Counter& counter : WorkCount::Counters()) {
+    DVREN_RETURN_IF_ERROR(CheckNotNegative(node, counter.name, node.work.*counter.field));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace

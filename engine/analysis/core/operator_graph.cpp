@@ -212,6 +212,16 @@ std::vector<std::pair<Category, CategoryTotals>> OperatorGraph::ByCategory() con
   return categories;
 }
 
+OperatorGraph GraphOf(OperatorNode node) {
+  OperatorGraph graph;
+  graph.name = node.label;
+  graph.mode = node.mode;
+  node.id = 0;
+  node.external_input = node.input_a;
+  graph.nodes.push_back(std::move(node));
+  return graph;
+}
+
 OperatorGraph OperatorGraph::Expanded() const {
   OperatorGraph expanded;
   expanded.name = name;
@@ -229,7 +239,7 @@ OperatorGraph OperatorGraph::Expanded() const {
   };
   for (const OperatorNode& node : nodes) {
     Place place{};
-    place.self = place.first_part = place.last_part = add(node);
+    if (mode == Mode::kReference || node.parts.empty()) place.self = place.first_part = place.last_part = add(node);
     for (std::size_t i = 0; i < node.parts.size(); ++i) {
       const int part = add(node.parts[i]);
       if (i == 0) {
@@ -244,6 +254,10 @@ OperatorGraph OperatorGraph::Expanded() const {
   for (const OperatorEdge& edge : edges) {
     const Place& from = places.at(edge.from);
     const Place& to = places.at(edge.to);
+    if (mode == Mode::kCorrected) {
+      expanded.edges.push_back({from.last_part, to.first_part, edge.elements});
+      continue;
+    }
     expanded.edges.push_back({from.self, to.self, edge.elements});
     if (from.last_part != from.self || to.first_part != to.self) {
       expanded.edges.push_back({from.last_part, to.first_part, edge.elements});

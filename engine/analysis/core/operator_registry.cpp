@@ -6,7 +6,7 @@ namespace dvren::analysis {
 namespace {
 
 std::vector<std::string> Names(const OperatorInfo& info) {
-  std::vector<std::string> names = {info.class_name, info.op_type};
+  std::vector<std::string> names = {info.op_type, info.class_name};
   names.insert(names.end(), info.other_names.begin(), info.other_names.end());
   return names;
 }

@@ -51,13 +51,15 @@ absl::StatusOr<ParameterValue> FromText(const ParameterSpec& spec, const std::st
   return ParameterValue(values);
 }
 
-absl::Status CheckRange(const ParameterSpec& spec, const std::string& field, double value) {
+template <class Number>
+absl::Status CheckRange(const ParameterSpec& spec, const std::string& field, Number number) {
+  const double value = static_cast<double>(number);
   const bool fits =
       std::isfinite(value) && (spec.above_least ? value > spec.least : value >= spec.least) && value <= spec.greatest;
   if (fits) return absl::OkStatus();
   std::string rule = absl::StrCat("must be ", spec.above_least ? "> " : ">= ", spec.least);
   if (std::isfinite(spec.greatest)) absl::StrAppend(&rule, " and <= ", spec.greatest);
-  return InvalidField(field, value, rule);
+  return InvalidField(field, number, rule);
 }
 
 absl::StatusOr<ParameterValue> Checked(const ParameterSpec& spec, const std::string& field, ParameterValue value) {
@@ -75,14 +77,14 @@ absl::StatusOr<ParameterValue> Checked(const ParameterSpec& spec, const std::str
     return InvalidField(field, ToString(value), absl::StrCat("must be ", TypeName(spec.type)));
   }
   if (const auto* whole = std::get_if<std::int64_t>(&value)) {
-    DVREN_RETURN_IF_ERROR(CheckRange(spec, field, static_cast<double>(*whole)));
+    DVREN_RETURN_IF_ERROR(CheckRange(spec, field, *whole));
   } else if (const auto* real = std::get_if<double>(&value)) {
     DVREN_RETURN_IF_ERROR(CheckRange(spec, field, *real));
   } else if (const auto* list = std::get_if<std::vector<std::int64_t>>(&value)) {
     if (spec.entries > 0 && list->size() != static_cast<std::size_t>(spec.entries)) {
       return InvalidField(field, ToString(value), absl::StrCat("must have ", spec.entries, " entries"));
     }
-    for (const std::int64_t entry : *list) DVREN_RETURN_IF_ERROR(CheckRange(spec, field, static_cast<double>(entry)));
+    for (const std::int64_t entry : *list) DVREN_RETURN_IF_ERROR(CheckRange(spec, field, entry));
   } else if (const auto* text = std::get_if<std::string>(&value); text != nullptr && !spec.choices.empty()) {
     for (const std::string& choice : spec.choices) {
       if (*text == choice) return value;

@@ -1,4 +1,4 @@
-// FrustumCulling: which Gaussians lie within the camera's frustum. The published class is called FrustrumCulling…
+// FrustumCulling: which Gaussians lie within the camera's frustum. The published class is misspelt.
 #pragma once
 
 #include "analysis/operators/figures.h"

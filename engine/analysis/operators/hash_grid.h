@@ -11,11 +11,13 @@ namespace dvren::analysis {
 [[nodiscard]] inline std::vector<ParameterSpec> HashGridParameters() {
   ParameterSpec dimensions = PositiveInteger("input_dim", 3, "coordinates of a position");
   dimensions.greatest = 16;
+  ParameterSpec levels = PositiveInteger("num_levels", 16, "levels");
+  levels.greatest = 65'536;
   ParameterSpec table = PositiveInteger("log2_hashmap_size", 19, "log2 of the entries of a level's table");
   ParameterSpec interpolation = Optional(Choice("interpolation", "Linear", {"Linear", "Nearest"},
                                                 "Linear (also when unset) reads 2^input_dim corners, Nearest one"));
   return {dimensions,
-          PositiveInteger("num_levels", 16, "levels"),
+          levels,
           PositiveInteger("min_res", 16, "cells per axis of the coarsest level"),
           PositiveInteger("max_res", 1024, "cells per axis of the finest level"),
           table,

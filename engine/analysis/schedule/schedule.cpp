@@ -3,25 +3,11 @@
 #include <algorithm>
 #include <map>
 
-#include "analysis/schedule/plan.h"
+#include "analysis/schedule/list_order.h"
+#include "analysis/schedule/task_adjacency.h"
 
 namespace dvren::analysis {
 namespace {
-
-// Edges by their producer or consumer.
-struct Adjacency {
-  std::vector<std::uint32_t> first;  // of each task, and the end
-  std::vector<std::uint32_t> edges;
-
-  Adjacency(const TaskGraph& graph, std::uint32_t TaskEdge::*end)
-      : first(graph.tasks.size() + 1, 0), edges(graph.edges.size()) {
-    for (const TaskEdge& edge : graph.edges) ++first[edge.*end + 1];
-    for (std::size_t i = 0; i < graph.tasks.size(); ++i) first[i + 1] += first[i];
-    std::vector<std::uint32_t> next(first.begin(), first.end() - 1);
-    for (std::size_t i = 0; i < graph.edges.size(); ++i)
-      edges[next[graph.edges[i].*end]++] = static_cast<std::uint32_t>(i);
-  }
-};
 
 // A moment and the entry that made it.
 struct Moment {
@@ -55,47 +41,14 @@ class Scheduler {
     }
     entry_of_.resize(parts);
     whole_.resize(graph_.tasks.size());
-    schedule_.entries.reserve(parts);
     for (const HardwareUnit& unit : hardware_.units) free_.emplace_back(unit.count);
-    turn_.resize(hardware_.units.size(), 0);
-    first_instance_.resize(graph_.tasks.size(), 0);
-    for (const std::uint32_t task : plan_.order) {
-      const std::uint32_t unit = plan_.placements[task].unit;
-      first_instance_[task] = static_cast<std::uint32_t>(turn_[unit]++ % hardware_.units[unit].count);
-    }
-    PlaceAll();
+    schedule_.entries.reserve(parts);
+    for (const PlacedPart& part : ListOrder(graph_, hardware_, plan_)) Place(part);
     Summarise();
     return std::move(schedule_);
   }
 
  private:
-  void PlaceAll() {
-    std::size_t next = 0;
-    while (next < plan_.order.size()) {
-      // The whole tasks of a phase one by one, the streamed ones tile by tile.
-      const std::uint32_t phase = plan_.placements[plan_.order[next]].phase;
-      const bool streamed = Streamed(plan_.order[next]);
-      std::size_t end = next;
-      while (end < plan_.order.size() && plan_.placements[plan_.order[end]].phase == phase &&
-             Streamed(plan_.order[end]) == streamed) {
-        ++end;
-      }
-      if (streamed) {
-        for (std::uint32_t part = 0; part < plan_.tiles; ++part) {
-          for (std::size_t i = next; i < end; ++i) Place(plan_.order[i], part);
-        }
-      } else {
-        for (std::size_t i = next; i < end; ++i) {
-          for (std::uint32_t part = 0; part < plan_.placements[plan_.order[i]].parts; ++part)
-            Place(plan_.order[i], part);
-        }
-      }
-      next = end;
-    }
-  }
-
-  [[nodiscard]] bool Streamed(std::uint32_t task) const { return plan_.tiles > 1 && !graph_.tasks[task].barrier; }
-
   [[nodiscard]] Moment EndOf(std::uint32_t task, std::uint32_t part) const {
     const std::uint32_t entry = entry_of_[first_part_[task] + part];
     return {schedule_.entries[entry].finish_s, entry};
@@ -104,13 +57,11 @@ class Scheduler {
   // When the inputs of a part are there, and room for its outputs.
   [[nodiscard]] Moment Ready(std::uint32_t task, std::uint32_t part) const {
     Moment ready;
-    for (std::uint32_t i = into_.first[task]; i < into_.first[task + 1]; ++i) {
-      const std::uint32_t edge = into_.edges[i];
+    for (const std::uint32_t edge : into_.of(task)) {
       const std::uint32_t from = graph_.edges[edge].from;
       ready.Later(plan_.streams[edge] ? EndOf(from, part) : whole_[from]);
     }
-    for (std::uint32_t i = out_of_.first[task]; i < out_of_.first[task + 1]; ++i) {
-      const std::uint32_t edge = out_of_.edges[i];
+    for (const std::uint32_t edge : out_of_.of(task)) {
       if (!plan_.on_chip[edge]) continue;
       const std::uint32_t slots = BufferSlots(graph_.edges[edge], hardware_, plan_.placements);
       if (part >= slots) ready.Later(EndOf(graph_.edges[edge].to, part - slots));
@@ -118,13 +69,14 @@ class Scheduler {
     return ready;
   }
 
-  void Place(std::uint32_t task, std::uint32_t part) {
+  void Place(const PlacedPart& placed) {
+    const auto [task, part, instance] = placed;
     const TaskPlacement& placement = plan_.placements[task];
     const auto index = static_cast<std::uint32_t>(schedule_.entries.size());
     ScheduleEntry entry;
     entry.task = task;
     entry.part = part;
-    entry.instance = static_cast<std::uint32_t>((first_instance_[task] + part) % hardware_.units[placement.unit].count);
+    entry.instance = instance;
     entry.bytes = PartBytes(graph_.tasks[task], placement, part, edge_bytes_[task]);
     const double busy = plan_.busy_s[task] / placement.parts;
     const double transfer = entry.bytes * seconds_per_byte_;
@@ -202,9 +154,7 @@ class Scheduler {
     std::vector<double> ends(graph_.tasks.size(), 0);
     for (const std::uint32_t task : plan_.order) {
       double begin = 0;
-      for (std::uint32_t i = into_.first[task]; i < into_.first[task + 1]; ++i) {
-        begin = std::max(begin, ends[graph_.edges[into_.edges[i]].from]);
-      }
+      for (const std::uint32_t edge : into_.of(task)) begin = std::max(begin, ends[graph_.edges[edge].from]);
       const double transfer =
           PartBytes(graph_.tasks[task], plan_.placements[task], 0, edge_bytes_[task]) * seconds_per_byte_;
       ends[task] =
@@ -272,7 +222,7 @@ class Scheduler {
   const TaskGraph& graph_;
   const Hardware& hardware_;
   const SchedulePlan plan_;
-  const Adjacency into_, out_of_;
+  const TaskAdjacency into_, out_of_;
   const std::vector<double> edge_bytes_;  // by task, off the chip
   double seconds_per_byte_ = 0;           // 0: no bandwidth is stated, and memory costs no time
   Schedule schedule_;
@@ -281,8 +231,6 @@ class Scheduler {
   std::vector<Moment> whole_;              // by task: when its last part is done
   std::vector<std::vector<Moment>> free_;  // by unit and instance
   Moment memory_free_;
-  std::vector<std::int64_t> turn_;             // by unit: tasks so far
-  std::vector<std::uint32_t> first_instance_;  // by task: of its part 0
 };
 
 }  // namespace

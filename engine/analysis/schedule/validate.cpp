@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "absl/strings/str_format.h"
 #include "analysis/schedule/schedule_model.h"
@@ -137,18 +138,29 @@ class Validator {
   }
 
   absl::Status CheckInstances() const {
-    std::vector<const ScheduleEntry*> entries;
-    for (const ScheduleEntry& entry : schedule_.entries) entries.push_back(&entry);
-    const auto place = [&](const ScheduleEntry* e) {
-      return std::tuple(schedule_.placements[e->task].unit, e->instance, e->start_s, e->busy_until_s);
+    struct Use {
+      std::uint32_t unit, instance;
+      double start_s, end_s;
+      std::uint32_t entry;
+      bool operator<(const Use& other) const {
+        return std::tie(unit, instance, start_s, end_s) <
+               std::tie(other.unit, other.instance, other.start_s, other.end_s);
+      }
     };
-    std::sort(entries.begin(), entries.end(), [&](const auto* a, const auto* b) { return place(a) < place(b); });
-    for (std::size_t i = 1; i < entries.size(); ++i) {
-      const auto [unit, instance, start, end] = place(entries[i]);
-      const auto [unit_before, instance_before, start_before, end_before] = place(entries[i - 1]);
-      if (unit == unit_before && instance == instance_before && start < end_before - slack_s_) {
-        return Broken("%s starts at %g s on an instance of %s that %s keeps until %g", Name(*entries[i]), start,
-                      hardware_.units[unit].name, Name(*entries[i - 1]), end_before);
+    std::vector<Use> uses;
+    uses.reserve(schedule_.entries.size());
+    for (std::size_t i = 0; i < schedule_.entries.size(); ++i) {
+      const ScheduleEntry& entry = schedule_.entries[i];
+      uses.push_back({schedule_.placements[entry.task].unit, entry.instance, entry.start_s, entry.busy_until_s,
+                      static_cast<std::uint32_t>(i)});
+    }
+    std::sort(uses.begin(), uses.end());
+    for (std::size_t i = 1; i < uses.size(); ++i) {
+      const Use &before = uses[i - 1], &use = uses[i];
+      if (use.unit == before.unit && use.instance == before.instance && use.start_s < before.end_s - slack_s_) {
+        return Broken("%s starts at %g s on an instance of %s that %s keeps until %g",
+                      Name(schedule_.entries[use.entry]), use.start_s, hardware_.units[use.unit].name,
+                      Name(schedule_.entries[before.entry]), before.end_s);
       }
     }
     return absl::OkStatus();

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cmath>
 #include <limits>
+#include <string_view>
 
 #include "absl/strings/str_format.h"
 #include "analysis/traces/pickle_opcodes.h"
@@ -336,8 +336,16 @@ class PickleMachine {
 
   // ---- after STOP
 
+  // Sorted by hash, texts with long beginnings in common are seldom compared.
+  struct Key {
+    std::size_t hash;
+    absl::string_view text;
+    bool operator<(const Key& other) const { return hash != other.hash ? hash < other.hash : text < other.text; }
+    bool operator==(const Key& other) const { return hash == other.hash && text == other.text; }
+  };
+
   absl::Status CheckKeys() const {
-    std::vector<absl::string_view> texts;
+    std::vector<Key> texts;
     std::vector<std::int64_t> integers;
     for (const auto& entries : doc_.dicts_) {
       if (entries.size() < 2) continue;
@@ -345,7 +353,8 @@ class PickleMachine {
       integers.clear();
       for (const auto& [key, value] : entries) {
         if (doc_.kind(key) == PickleKind::kText) {
-          texts.push_back(doc_.text(key));
+          const absl::string_view text = doc_.text(key);
+          texts.push_back({std::hash<std::string_view>()({text.data(), text.size()}), text});
         } else {
           integers.push_back(doc_.integer(key));
         }
@@ -353,7 +362,7 @@ class PickleMachine {
       std::sort(texts.begin(), texts.end());
       std::sort(integers.begin(), integers.end());
       if (const auto twice = std::adjacent_find(texts.begin(), texts.end()); twice != texts.end()) {
-        return InvalidField("pickle: key", io::Printable(*twice), "is twice in one dict; keep one");
+        return InvalidField("pickle: key", io::Printable(twice->text), "is twice in one dict; keep one");
       }
       if (const auto twice = std::adjacent_find(integers.begin(), integers.end()); twice != integers.end()) {
         return InvalidField("pickle: key", *twice, "is twice in one dict; keep one");

@@ -23,6 +23,7 @@ class TraceOperators {
       : dag_(dag), registry_(registry) {
     trace_.graph.mode = mode;
     trace_.graph.name = "trace";
+    trace_.graph.nodes.reserve(dag.nodes.size());
     node_of_.assign(dag.nodes.size(), kNone);
   }
 

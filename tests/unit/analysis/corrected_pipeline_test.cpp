@@ -155,6 +155,20 @@ TEST_CASE("A scene's Gaussians give the lists of a splatting pipeline") {
   }
 }
 
+TEST_CASE("A corrected pipeline in parts has the totals of the whole and stays acyclic") {
+  for (const auto& pipeline : BuiltinPipelines().pipelines()) {
+    const OperatorGraph whole = Corrected(*pipeline, 4096, 64);
+    const OperatorGraph parts = whole.Expanded();
+    INFO(whole.name);
+    CHECK(parts.TopologicalOrder().ok());
+    const auto a = whole.Totals(), b = parts.Totals();
+    REQUIRE((a.ok() && b.ok()));
+    for (const WorkCount::Counter& counter : WorkCount::Counters()) {
+      CHECK((a->work.*counter.field).real() == Approx((b->work.*counter.field).real()).epsilon(1e-9));
+    }
+  }
+}
+
 TEST_CASE("The dense training step is the launches fused, backward, loss and update") {
   const OperatorGraph graph = Corrected("dense_train", 4096, 64);
   CHECK(CountOf(graph, "fused") == 1);

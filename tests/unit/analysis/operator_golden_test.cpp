@@ -1,8 +1,9 @@
 // Reference mode gives every published figure of the operators.
 #include <catch2/catch.hpp>
+#include <cmath>
 
-#include "dvren/analysis/json.h"
 #include "dvren/analysis/operator_registry.h"
+#include "dvren/analysis/roofline.h"
 #include "unit/analysis/goldens.h"
 
 namespace dvren::analysis {
@@ -67,6 +68,27 @@ void CheckCase(const json& golden) {
   CHECK(Equals(Count(node->num_ops.real() / elements.real()), golden["ai_ops_per_elem"]));
 }
 
+void CheckRoofline(const OperatorNode& node, const json& system, const json& golden) {
+  RooflineMachine machine;
+  machine.bytes_per_second = system["offchip_mem_bw_bytes_per_s"];
+  machine.flops = system["flops"];
+  machine.frequency_hz = system["frequency_hz"];
+  machine.compute_efficiency = system["compute_efficiency"];
+  machine.memory_efficiency = system["memory_efficiency"];
+  const auto point = Roofline(node, machine);
+  REQUIRE(point.ok());
+  const auto near = [](double value, const json& expected) {
+    return std::abs(value - expected.get<double>()) <= 1e-9 * std::abs(expected.get<double>());
+  };
+  CHECK(near(point->compute_time_s, golden["compute_time_s"]));
+  CHECK(near(point->memory_time_s, golden["memory_time_s"]));
+  CHECK(near(point->time_s, golden["exec_time_s"]));
+  CHECK((point->compute_bound ? "C" : "M") == golden["bound"]);
+  CHECK(near(point->intensity, golden["op_intensity_per_elem"]));
+  CHECK(near(point->throughput, golden["throughput_ops_per_s"]));
+  CHECK(near(point->cycles, golden["cycles"]));
+}
+
 }  // namespace
 
 TEST_CASE("Every published operator case is reproduced exactly") {
@@ -113,9 +135,11 @@ TEST_CASE("The registry's 32 classes, their defaults, categories and metrics are
   }
 }
 
-TEST_CASE("The roofline script's operators are reproduced, Gaussians counted by the first dimension") {
+TEST_CASE(
+    "The roofline script's figures are reproduced on both of its systems, Gaussians counted by the first dimension") {
   const json goldens = LoadGolden("operators.json");
   if (goldens.is_null()) return;
+  int points = 0;
   for (const char* list : {"roofline_plot_cases", "roofline_big_cases"}) {
     for (const json& golden : goldens[list]) {
       INFO(golden.dump());
@@ -123,13 +147,13 @@ TEST_CASE("The roofline script's operators are reproduced, Gaussians counted by 
       REQUIRE(node.ok());
       CHECK(Equals(node->num_ops, golden["num_ops"]));
       if (golden.contains("output")) CHECK(Equals(node->output, golden["output"]));
-      // t_m at 2 bytes per element whatever the width, t_c at half the peak: the reference's roofline.
-      const double elements = (node->input_a + node->input_w + node->output).real();
-      const json& a100 = goldens["systems"]["A100_script"];
-      const double memory_s = 2 * elements / (a100["offchip_mem_bw_bytes_per_s"].get<double>() * 0.7);
-      CHECK(memory_s == Approx(golden["A100"]["memory_time_s"].get<double>()).epsilon(1e-9));
+      for (const auto& [system, key] : {std::pair("A100_script", "A100"), {"default", "default"}}) {
+        CheckRoofline(*node, goldens["systems"][system], golden[key]);
+        ++points;
+      }
     }
   }
+  CHECK(points == 2 * (25 + 8));
 }
 
 namespace {

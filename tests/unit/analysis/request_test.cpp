@@ -30,8 +30,8 @@ TEST_CASE("An unknown parameter suggests the nearest") {
 }
 
 TEST_CASE("Parameters of the wrong type, zero or negative are refused") {
-  CHECK(Refusal("HashEncoding", {"num_levels=0"}) == "HashEncoding.num_levels = 0: must be >= 1");
-  CHECK(Refusal("HashEncoding", {"num_levels=-3"}) == "HashEncoding.num_levels = -3: must be >= 1");
+  CHECK(Refusal("HashEncoding", {"num_levels=0"}) == "HashEncoding.num_levels = 0: must be >= 1 and <= 65536");
+  CHECK(Refusal("HashEncoding", {"num_levels=-3"}) == "HashEncoding.num_levels = -3: must be >= 1 and <= 65536");
   CHECK(Refusal("HashEncoding", {"num_levels=2.5"}) == "HashEncoding.num_levels = 2.5: must be a whole number");
   CHECK(Refusal("HashEncoding", {"num_levels=many"}) == "HashEncoding.num_levels = many: must be a whole number");
   CHECK(Refusal("FrustumCulling", {"cull_ratio=0"}) == "FrustumCulling.cull_ratio = 0: must be > 0 and <= 1");
@@ -39,6 +39,11 @@ TEST_CASE("Parameters of the wrong type, zero or negative are refused") {
   CHECK(Refusal("RFFEncoding", {"use_sin_cos=perhaps"}) == "RFFEncoding.use_sin_cos = perhaps: must be true or false");
   CHECK(Refusal("DensityRenderer", {"method=mode"}) == "DensityRenderer.method = mode: one of median, expected");
   CHECK(Refusal("AABBIntersection", {"image_wh=640"}) == "AABBIntersection.image_wh = 640: must have 2 entries");
+}
+
+TEST_CASE("Levels of a hash grid are counted one by one, and so have a limit") {
+  CHECK(Refusal("HashEncoding", {"num_levels=1000000000000"}) ==
+        "HashEncoding.num_levels = 1000000000000: must be >= 1 and <= 65536");
 }
 
 TEST_CASE("Required parameters must be there") {

@@ -31,7 +31,7 @@ class BackwardKernel : public Operator {
     figures.work.fma += 5 * samples + 3 * c.rays;
     figures.work.mul += 5 * samples;
     figures.formulas.push_back(
-        {"composite.color.backward",
+        {"backward.march",
          "per active sample the march again; g·c 3 fma, suffix 1 fma, T·(g·c) - suffix 1 fma, times "
          "dt 1 mul, dL/dc = w·g 3 mul, times the density's scale 1 mul"});
     AddGridScatter(c, figures);

@@ -108,9 +108,14 @@ struct OperatorGraph {
   // OUT_OF_RANGE where a sum passes int64.
   [[nodiscard]] absl::StatusOr<GraphTotals> Totals() const;
   [[nodiscard]] std::vector<std::pair<Category, CategoryTotals>> ByCategory() const;  // in order of first appearance
-  // Composites followed by their parts, as the reference expands a graph: an edge between two operators is also an edge
-  // from the last part of one to the first part of the other; parts are chained. Numbered anew from 0.
+  // With composites in parts, which are chained; an edge between two operators goes from the last part of one to the
+  // first part of the other. Reference: as the published tool does it, the composites stay before their parts with
+  // edges of their own, and totals count both. Corrected: the parts take their place, and totals stay the same.
+  // Numbered anew from 0.
   [[nodiscard]] OperatorGraph Expanded() const;
 };
+
+// One operator as a graph, all of its input from outside.
+[[nodiscard]] OperatorGraph GraphOf(OperatorNode node);
 
 }  // namespace dvren::analysis
