@@ -117,7 +117,7 @@ hp_status Device::GetInfo(hp_ctx_info* out) const {
   out->device_index = index_;
   out->threads = 0;
   out->isa = HP_ISA_AUTO;
-  std::snprintf(out->name, sizeof out->name, "%s", properties.name);
+  std::snprintf(out->name, sizeof out->name, "%.127s", properties.name);
   const auto* u = reinterpret_cast<const unsigned char*>(properties.uuid.bytes);
   std::snprintf(out->uuid, sizeof out->uuid, "GPU-%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
                 u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
