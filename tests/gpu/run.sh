@@ -101,7 +101,7 @@ if [ "$bench" = 1 ]; then
   if [ "$gpu" = 1 ]; then program=dvren_bench_gpu quick=(); fi
   "$build/bin/$program" "${quick[@]}" --json "$out/bench.json" | tee "$out/bench.txt" > /dev/null || { status=1; note "bench: FAILED, see $out/bench.txt"; }
   code=0
-  python3 "$here/torch_baseline.py" "${quick[@]}" --json "$out/torch.json" > "$out/torch.txt" 2>&1 || code=$?
+  "${PYTHON:-python3}" "$here/torch_baseline.py" "${quick[@]}" --json "$out/torch.json" > "$out/torch.txt" 2>&1 || code=$?
   case "$code" in
     0) ;;
     77) note "$(tail -n 1 "$out/torch.txt")" ;;
@@ -112,6 +112,6 @@ fi
 echo
 echo "==== $(date -u +%FT%TZ), $( [ "$gpu" = 1 ] && head -n 1 "$out/gpu.txt" || echo 'dry run, no GPU: figures mean nothing')"
 for line in "${summary[@]}"; do echo "$line"; done
-[ -f "$out/bench.json" ] && python3 "$here/table.py" "$out/bench.json" "$out/torch.json"
+[ -f "$out/bench.json" ] && "${PYTHON:-python3}" "$here/table.py" "$out/bench.json" "$out/torch.json"
 echo "in full: $out"
 exit "$status"

@@ -110,7 +110,10 @@ def main():
             with torch.no_grad():
                 renderer(grid, o, d, dt, steps)
 
-        for kind, renderer in (("eager", render), ("compiled", torch.compile(render))):
+        renderers = [("eager", render)]
+        if hasattr(torch, "compile"):
+            renderers.append(("compiled", torch.compile(render)))
+        for kind, renderer in renderers:
             for what, call in (("forward", forward), ("forward + backward", both)):
                 label = f"PyTorch {kind}, rgb+sigma f32 {n}^3, {what}"
                 try:
