@@ -16,7 +16,7 @@ namespace dvren::analysis {
 // busy_until_s, finish_s, bytes, critical}, the first `most_entries` of them by their place in time, and
 // entries_left_out. What is not known is null. UTF-8, two-space indents.
 [[nodiscard]] std::string ScheduleToJson(const TaskGraph& graph, const Hardware& hardware, const Schedule& schedule,
-                                         std::size_t most_entries = 10'000);
+                                         std::size_t most_entries = 1000);
 
 // Of a reference schedule, in the names of its own files: total_cycles, entries[] {op_id, hw_unit, start_cycle,
 // duration}, scheduling_efficiency, resource_balance_factor, ready_queue_peak_size.
