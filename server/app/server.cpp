@@ -176,7 +176,8 @@ absl::Status Server::Impl::OpenStores() {
     logger.Info("device", {{"id", info.id}, {"name", info.name}, {"isa", info.isa}, {"threads", info.threads}});
   }
   if (GetBuildInfo().cuda && GpuCount() == 0) {
-    logger.Info("no GPU: this build has CUDA, this machine no driver or no device", {{"devices", static_cast<int>(devices.size())}});
+    logger.Info("no GPU: this build has CUDA, this machine no driver or no device",
+                {{"devices", static_cast<int>(devices.size())}});
   }
   DVREN_ASSIGN_OR_RETURN(std::unique_ptr<FieldStore> store, FieldStore::Open(config.data_dir));
   FieldRegistryOptions registry_options;

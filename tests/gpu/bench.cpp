@@ -153,7 +153,7 @@ void MeasureScene(const HpContext& context, const Scene& scene, const Settings& 
     const std::int64_t height = of_rays ? 1 : edge, width = of_rays ? n : edge;
     hp_img_t image = {};
     HP_INIT(image);
-    for (hp_tensor* t : {&image.opacity, &image.distortion, &image.hit}) *t = NoTensor();
+    for (hp_tensor* t : {&image.opacity, &image.distortion, &image.hit, &image.counts}) *t = NoTensor();
     image.rgb = TensorOf(rgb.data(), {height, width, 3});
     image.radiance = TensorOf(radiance.data(), {height, width, 3});
     image.transmittance = TensorOf(transmittance.data(), {height, width});
@@ -251,20 +251,20 @@ int Run(const Settings& settings, const std::string& json) {
     std::int64_t edge, channels;
     bool half;
   };
-  std::vector<Dense> grids = {{"dense rgb+sigma f32 128^3", 128, 4, false},
-                              {"dense rgb+sigma f32 256^3", 256, 4, false},
-                              {"dense rgb+sigma f16 256^3", 256, 4, true},
-                              {"dense SH1 f32 128^3", 128, 13, false}};
+  std::vector<Dense> grids = {{"dense rgb+sigma f32", 128, 4, false},
+                              {"dense rgb+sigma f32", 256, 4, false},
+                              {"dense rgb+sigma f16", 256, 4, true},
+                              {"dense SH1 f32", 128, 13, false}};
   if (settings.quick) {
     for (Dense& grid : grids) grid.edge /= 16;
   }
   for (const Dense& grid : grids) {
     Scene scene;
-    scene.name = grid.name;
+    scene.name = std::string(grid.name) + " " + std::to_string(grid.edge) + "^3";
     scene.field = MakeField(context, RandomGrid(grid.edge, grid.channels, grid.half, 1));
     scene.dt = 0.5 / static_cast<double>(grid.edge);
     MeasureScene(context, scene, settings, figures);
-    MeasureAdam(context, grid.name, scene.field, grid.edge, grid.channels, settings, figures);
+    MeasureAdam(context, scene.name, scene.field, grid.edge, grid.channels, settings, figures);
   }
 #if defined(DVREN_TEST_WITH_NANOVDB)
   {
@@ -285,7 +285,7 @@ int Run(const Settings& settings, const std::string& json) {
       }
     }
     Scene scene;
-    scene.name = "NanoVDB blobs in 160^3";
+    scene.name = "NanoVDB blobs in " + std::to_string(2 * reach) + "^3";
     scene.field = MakeField(context, volume);
     scene.dt = 0.5;
     scene.centre = {0, 0, 0};

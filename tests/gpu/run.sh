@@ -4,8 +4,8 @@
 #   tests/gpu/run.sh [--out DIR] [--build DIR] [--checks-only | --bench-only] [--dry-run]
 #   tests/gpu/run.sh --pack FILE.tar.gz
 #
-# Needs nvcc, CMake, ninja, a C++20 compiler, the header catch2/catch.hpp and, for the baseline, Python with PyTorch;
-# NanoVDB's headers and nlohmann/json are used where they are. --pack makes an archive of the sources and of these
+# Needs nvcc, CMake, ninja, a C++20 compiler, the header catch2/catch.hpp and, for the baseline, Python with PyTorch
+# (PYTHON names it; python3 by default); NanoVDB's headers and nlohmann/json are used where they are. --pack makes an archive of the sources and of these
 # headers, to be unpacked where they are not: there CPATH is set by itself.
 # Without a GPU it says so aloud and exits with 77; --dry-run then builds and runs everything as far as it goes: the
 # tests on the host executor, bench and baseline with small sizes on the CPU.
@@ -33,7 +33,7 @@ if [ -n "${pack:-}" ]; then
   mkdir -p "$staging/dvren/include"
   (cd "$root" && tar -cf - .ci/check_spills hotpath cmake tests/gpu tests/support tests/unit/hotpath tests/conformance tests/gradcheck) |
     tar -xf - -C "$staging/dvren"
-  for header in catch2 nanovdb nlohmann; do
+  for header in catch2 nanovdb; do
     if [ -d "/usr/include/$header" ]; then cp -r "/usr/include/$header" "$staging/dvren/include/"
     else echo "run.sh: /usr/include/$header is not there; the archive goes without it"; fi
   done
