@@ -10,10 +10,11 @@ import sys
 import time
 
 import pytest
-from daemon_process import bin_dir
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS / "support"), str(TESTS / "e2e")]
 import ctl  # noqa: E402
+from daemon_process import bin_dir  # noqa: E402
 
 TURN = "render: {field: cloud, orbit_frames: %d, orbit: [0, 15], width: %d, height: %d, format: npz}\n"
 
