@@ -38,7 +38,9 @@ class DaemonProcess:
     def __enter__(self):
         self._folder.mkdir(parents=True, exist_ok=True)
         self._ready.unlink(missing_ok=True)
-        command = [bin_dir() / "dvrend", "--listen", "127.0.0.1:0", "--metrics", "", "--device", "cpu"]
+        command = [bin_dir() / "dvrend", "--listen", "127.0.0.1:0", "--device", "cpu"]
+        if "--metrics" not in self._flags:
+            command += ["--metrics", ""]
         command += ["--data-dir", self._folder / "data", "--ready-file", self._ready, *self._flags]
         with open(self._log, "ab") as log:
             self._process = subprocess.Popen(command, stderr=log)

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <string>
 
 #include "../bench.h"
@@ -38,12 +39,13 @@ int BareSqlite(const std::string& folder, int group, double seconds) {
                      &job, nullptr);
   sqlite3_prepare_v2(database, "INSERT INTO events VALUES (?, 1, 'queued')", -1, &event, nullptr);
   const std::string spec(200, 'x');  // about a render's
+  const std::string run = std::to_string(std::random_device()());
   const double begin = WallSeconds();
   std::int64_t rows = 0;
   while (WallSeconds() - begin < seconds) {
     Run(database, "BEGIN IMMEDIATE");
     for (int i = 0; i < group; ++i) {
-      const std::string request = std::to_string(group) + "-" + std::to_string(rows++);
+      const std::string request = run + "-" + std::to_string(rows++);
       sqlite3_bind_text(job, 1, request.c_str(), -1, SQLITE_TRANSIENT);
       sqlite3_bind_blob(job, 2, spec.data(), static_cast<int>(spec.size()), SQLITE_STATIC);
       bool done = sqlite3_step(job) == SQLITE_DONE;
