@@ -15,8 +15,8 @@ namespace dvren {
 
 // Values and cells of `fine`, whose memory is there, from those of `coarse`: interpolated linearly where the coarse
 // cell is there; where a fine cell reaches out of those, the weighted mean of the corners that they have; left alone
-// elsewhere. `coarse_cells` empty: all are. Cells: u8 (nz, ny, nx), each from its voxel to the next ones. Where `fine` has
-// spherical harmonics of a higher degree, the colours are the same in all directions, or as they were.
+// elsewhere. `coarse_cells` empty: all are. Cells: u8 (nz, ny, nx), each from its voxel to the next ones. Where `fine`
+// has spherical harmonics of a higher degree, the colours are the same in all directions, or as they were.
 void GrowGrid(const io::DenseVolume& coarse, const std::vector<std::uint8_t>& coarse_cells, io::DenseVolume& fine,
               std::vector<std::uint8_t>& fine_cells);
 

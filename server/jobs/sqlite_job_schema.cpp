@@ -32,8 +32,8 @@ absl::Status ToVersion1(SqliteConnection& connection) {
   )");
 }
 
-// To version 2: how many jobs of each owner are not finished (state < 3), so that a submit need not count them. Triggers
-// keep it: it changes in the transaction that changes a job.
+// To version 2: how many jobs of each owner are not finished (state < 3), so that a submit need not count them.
+// Triggers keep it: it changes in the transaction that changes a job.
 absl::Status ToVersion2(SqliteConnection& connection) {
   return connection.Run(R"(
     CREATE TABLE unfinished (owner TEXT PRIMARY KEY, jobs INTEGER NOT NULL) WITHOUT ROWID;

@@ -233,7 +233,8 @@ TEST_CASE("What cannot be a queue is refused with what to do, and passwords are 
   CHECK(newer.code() == StatusCode::kFailedPrecondition);
   CHECK(absl::StrContains(newer.message(), "has version 99"));
   // As version 1 left it: it is brought up to date, and keeps its jobs.
-  REQUIRE((*connection)->Run("UPDATE version SET version = 1; DROP TABLE shared_folder; DROP INDEX jobs_unfinished").ok());
+  REQUIRE(
+      (*connection)->Run("UPDATE version SET version = 1; DROP TABLE shared_folder; DROP INDEX jobs_unfinished").ok());
   CHECK(OpenStore(url, clock)->Get("alice", 1).ok());
   REQUIRE((*connection)->Run("ALTER SYSTEM SET fsync = off").ok());
   REQUIRE((*connection)->Run("SELECT pg_reload_conf()").ok());
