@@ -14,6 +14,7 @@
 #include "../bench.h"
 #include "benches.h"
 #include "dvren/v1/render_service.grpc.pb.h"
+#include "square_picture.h"
 
 namespace dvren::bench {
 namespace {
@@ -60,15 +61,7 @@ class OneRender final : public grpc::ClientReadReactor<v1::RenderResponse> {
 
 int OpenLoop(const std::string& endpoint, const std::string& field, int edge, double rate, double seconds,
              int deadline_ms) {
-  v1::RenderRequest request;
-  request.mutable_scene()->add_instances()->set_field(field);
-  request.mutable_camera()->set_width(edge);
-  request.mutable_camera()->set_height(edge);
-  request.mutable_camera()->mutable_pinhole()->set_fx(edge);
-  request.mutable_camera()->mutable_pinhole()->set_fy(edge);
-  for (const double m : {1., 0., 0., 0.5, 0., 1., 0., 0.5, 0., 0., 1., -1.}) {
-    request.mutable_camera()->mutable_camera_to_world()->add_m(m);
-  }
+  const v1::RenderRequest request = SquarePicture(field, edge);
   std::vector<std::unique_ptr<v1::RenderService::Stub>> stubs;
   for (const auto& channel : Connect(endpoint, 8)) stubs.push_back(v1::RenderService::NewStub(channel));
   Tally tally;

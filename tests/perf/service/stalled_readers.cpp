@@ -7,6 +7,7 @@
 
 #include "benches.h"
 #include "dvren/v1/render_service.grpc.pb.h"
+#include "square_picture.h"
 
 namespace dvren::bench {
 namespace {
@@ -25,15 +26,7 @@ class StalledReader final : public grpc::ClientReadReactor<v1::RenderResponse> {
 }  // namespace
 
 int StalledReaders(const std::string& endpoint, int readers, const std::string& field, int edge) {
-  v1::RenderRequest request;
-  request.mutable_scene()->add_instances()->set_field(field);
-  request.mutable_camera()->set_width(edge);
-  request.mutable_camera()->set_height(edge);
-  request.mutable_camera()->mutable_pinhole()->set_fx(edge);
-  request.mutable_camera()->mutable_pinhole()->set_fy(edge);
-  for (const double m : {1., 0., 0., 0.5, 0., 1., 0., 0.5, 0., 0., 1., -1.}) {
-    request.mutable_camera()->mutable_camera_to_world()->add_m(m);
-  }
+  const v1::RenderRequest request = SquarePicture(field, edge);
   const auto channels = Connect(endpoint, readers);
   std::vector<std::unique_ptr<v1::RenderService::Stub>> stubs;
   std::vector<std::unique_ptr<StalledReader>> all;

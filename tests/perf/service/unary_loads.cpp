@@ -8,6 +8,7 @@
 #include "dvren/v1/job_service.grpc.pb.h"
 #include "dvren/v1/render_service.grpc.pb.h"
 #include "ray_block.h"
+#include "square_picture.h"
 
 namespace dvren::bench {
 namespace {
@@ -37,13 +38,10 @@ std::vector<Slot<Service, Request, Response>> Slots(const LoadOptions& options, 
 int Submits(const LoadOptions& options, const std::string& field) {
   v1::SubmitJobRequest request;
   v1::RenderSequenceJob& job = *request.mutable_spec()->mutable_render_sequence();
-  job.mutable_render()->mutable_scene()->add_instances()->set_field(field);
-  v1::Camera& camera = *job.add_cameras();
-  camera.set_width(16);
-  camera.set_height(16);
-  camera.mutable_pinhole()->set_fx(16);
-  camera.mutable_pinhole()->set_fy(16);
-  for (const double m : {1., 0., 0., 0.5, 0., 1., 0., 0.5, 0., 0., 1., -2.}) camera.mutable_camera_to_world()->add_m(m);
+  v1::RenderRequest picture = SquarePicture(field, 16);
+  *job.add_cameras() = picture.camera();
+  picture.clear_camera();
+  *job.mutable_render() = picture;
   request.set_title("bench");
   auto slots = Slots<v1::JobService, v1::SubmitJobRequest, v1::Job>(options, request);
   const std::string run = std::to_string(std::random_device()());
